@@ -1,0 +1,114 @@
+"""What an engine is: the interface that every engine implements and nothing else knows more of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from coilbox.images import Image
+    from coilbox.progress import Progress
+
+
+class StopGuest(BaseException):
+    """Raised by a host import to stop the guest at once; ``Instance.call`` raises it again.
+
+    A BaseException, so that no ``except Exception`` on the way takes it for an error of its own.
+    """
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class HostImport(NamedTuple):
+    """A function that the guest module imports.
+
+    Attributes:
+        module: import module name.
+        name: import name.
+        params: one letter for each parameter: ``i`` for i32, ``I`` for i64. Values arrive as
+            unsigned integers.
+        result: ``i``, ``I`` or the empty string for none.
+        function: called with the instance and the integers; what it raises stops the guest.
+    """
+
+    module: str
+    name: str
+    params: str
+    result: str
+    function: Callable[..., int | None]
+
+
+class Instance(Protocol):
+    """One running guest: its linear memory and its exports. Owned by one sandbox."""
+
+    context: object
+    """Whatever the owner wants its host imports to find; set by the owner."""
+
+    @property
+    def memory_size(self) -> int:
+        """Size of the linear memory, in bytes."""
+
+    def call(self, export: str, *args: int) -> int:
+        """Call an export with i32 values; its i32 result as an unsigned number (0 for none).
+
+        Raises:
+            GuestTrap: the guest trapped.
+            BaseException: what a host import raised, unchanged.
+        """
+
+    def read(self, address: int, length: int) -> bytes:
+        """Copy bytes out of linear memory.
+
+        Raises:
+            GuestProtocolError: the range lies outside the memory.
+        """
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Copy bytes into linear memory.
+
+        Raises:
+            GuestProtocolError: the range lies outside the memory.
+        """
+
+    def interrupt(self) -> None:
+        """Make a running call trap as soon as it can. From any thread; stays in force.
+
+        Nothing happens if the instance is closed.
+        """
+
+    def close(self) -> None:
+        """Free the instance. Calling it twice is allowed."""
+
+
+class Program(Protocol):
+    """Compiled code of one image, shared by all its instances."""
+
+    def instantiate(self, *, memory_limit: int) -> Instance:
+        """A fresh instance whose memory may grow to ``memory_limit`` bytes.
+
+        Raises:
+            EngineError: the machine has no room for one more.
+        """
+
+    def close(self) -> None:
+        """Free the code. Its instances must be closed before."""
+
+
+class Engine(Protocol):
+    """Turns images into programs."""
+
+    name: str
+
+    def compiled(self, image: Image) -> bool:
+        """Whether ``load`` would find compiled code in the cache."""
+
+    def load(
+        self, image: Image, imports: Sequence[HostImport], progress: Progress | None = None
+    ) -> Program:
+        """Compile the image, or take it from the cache, and bind its imports.
+
+        Raises:
+            EngineError: it cannot be compiled or loaded.
+        """

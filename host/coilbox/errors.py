@@ -1,0 +1,178 @@
+"""Every exception that coilbox raises, in one tree.
+
+::
+
+    CoilboxError
+    ├── UsageError                    the caller's mistake: change the call
+    │   ├── SandboxClosedError        used after close(): make a new sandbox
+    │   ├── SandboxBusyError          used by two threads at once: one sandbox for each thread
+    │   ├── SandboxStoppedError       used after a limit or a trap: reset() brings it back
+    │   └── UnsupportedValueError     a value that cannot cross the border: convert it first
+    ├── ConfigError                   a profile or build file is wrong: the message has file:line:column
+    ├── HostError                     this machine lacks something: the message says what to do
+    │   ├── PartError                 a part could not be fetched or is not what the lock says
+    │   ├── CacheError                the cache cannot be used (owner, mode, full disk)
+    │   └── EngineError               an engine cannot be loaded, compile or start
+    ├── ImageError                    an image is missing, damaged, or of another version: rebuild it
+    │   └── BuildError                building an image failed
+    └── GuestError                    what the guest did: data in ``result.error``, raised by ``result.check()``
+        ├── GuestException            Python code in the guest raised
+        ├── GuestTrap                 the guest crashed inside its sandbox; the host goes on
+        ├── GuestProtocolError        the guest answered outside the ABI; the sandbox is stopped
+        └── LimitExceeded             the guest was stopped at a limit
+            ├── TimeLimitExceeded
+            ├── MemoryLimitExceeded
+            └── OutputLimitExceeded
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class CoilboxError(Exception):
+    """The root: ``except CoilboxError`` catches everything that coilbox raises."""
+
+
+class UsageError(CoilboxError):
+    """The caller asked for something that cannot be: change the call."""
+
+
+class SandboxClosedError(UsageError):
+    """The sandbox was closed: make a new one."""
+
+
+class SandboxBusyError(UsageError):
+    """Another thread is using this sandbox: give each thread its own."""
+
+
+class SandboxStoppedError(UsageError):
+    """The guest was stopped by a limit or a trap: ``reset()`` brings the sandbox back."""
+
+
+class UnsupportedValueError(UsageError):
+    """A value that cannot cross between host and guest: convert or declare it first."""
+
+
+class ConfigError(CoilboxError):
+    """A profile, guest build or other file is wrong: correct it where the message points."""
+
+
+class HostError(CoilboxError):
+    """This machine lacks something that coilbox needs: the message says what to do."""
+
+
+class PartError(HostError):
+    """A part of the guest could not be fetched or is not what ``parts.lock`` says."""
+
+
+class CacheError(HostError):
+    """The cache folder cannot be used: its owner, its mode, or a full disk."""
+
+
+class EngineError(HostError):
+    """An engine could not be loaded, could not compile, or could not start an instance."""
+
+
+class ImageError(CoilboxError):
+    """An image is missing, damaged, or made for another version: build it again."""
+
+
+class BuildError(ImageError):
+    """Building an image failed: the message names the step and the cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a guest traceback, oldest first, lines and columns as Python counts them."""
+
+    file: str
+    line: int
+    function: str
+    source: str = ""
+    end_line: int | None = None
+    column: int | None = None
+    end_column: int | None = None
+
+
+class GuestError(CoilboxError):
+    """What the guest did wrong: data in ``Result.error``, raised by ``Result.check()``."""
+
+
+class GuestException(GuestError):
+    """Python code in the guest raised an exception that nothing in the guest caught.
+
+    Attributes:
+        type: qualified name of the exception's class; builtins without their module.
+        message: ``str()`` of the exception, in the guest.
+        notes: its ``__notes__``.
+        cause: the exception it was raised from, or None.
+        context: the exception during whose handling it was raised, or None.
+        frames: the traceback, oldest frame first.
+        children: the members of an exception group.
+        traceback: the text that CPython would print.
+    """
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 - the field's own name
+        message: str,
+        *,
+        notes: tuple[str, ...] = (),
+        cause: GuestException | None = None,
+        context: GuestException | None = None,
+        frames: tuple[Frame, ...] = (),
+        children: tuple[GuestException, ...] = (),
+        traceback: str = "",
+    ) -> None:
+        super().__init__(f"{type}: {message}" if message else type)
+        self.type = type
+        self.message = message
+        self.notes = notes
+        self.cause = cause
+        self.context = context
+        self.frames = frames
+        self.children = children
+        self.traceback = traceback
+
+
+class GuestTrap(GuestError):
+    """The guest's machine code trapped: native stack used up, or a crash inside the sandbox."""
+
+
+class GuestProtocolError(GuestError):
+    """The guest answered outside the ABI, as only broken or hostile memory can; it is stopped."""
+
+
+class LimitExceeded(GuestError):
+    """The guest was stopped at a limit.
+
+    Attributes:
+        limit: the limit that was set, in the unit of the subclass.
+        used: what was used or asked for, in the same unit.
+    """
+
+    unit = ""
+
+    def __init__(self, message: str, *, limit: float, used: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.used = used
+
+
+class TimeLimitExceeded(LimitExceeded):
+    """Wall time ran out; ``limit`` and ``used`` in seconds."""
+
+    unit = "seconds"
+
+
+class MemoryLimitExceeded(LimitExceeded):
+    """The guest's linear memory would have grown past its limit; in bytes."""
+
+    unit = "bytes"
+
+
+class OutputLimitExceeded(LimitExceeded):
+    """The guest wrote more than it may to stdout or stderr; in bytes, for one stream."""
+
+    unit = "bytes"
