@@ -1,0 +1,5 @@
+"""The Wasmtime engine."""
+
+from coilbox.engines.wasmtime.engine import WasmtimeEngine
+
+__all__ = ["WasmtimeEngine"]

@@ -1,0 +1,112 @@
+"""The Wasmtime engine: Cranelift compiles an image in seconds; the result is cached."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coilbox.engines.protocol import HostImport
+from coilbox.engines.wasmtime._capi import ffi
+from coilbox.engines.wasmtime.library import capi, check, version
+from coilbox.engines.wasmtime.program import WasmtimeProgram
+from coilbox.errors import EngineError
+
+if TYPE_CHECKING:
+    from coilbox.images import Image
+    from coilbox.progress import Progress
+
+# Native stack that guest code may use, in bytes. Threads have 8 MiB on Linux; the rest is for
+# host functions on top of the guest's frames. The shadow stack is sized to it (docs/why.md).
+MAX_WASM_STACK = 2 << 20
+_SETTINGS = {
+    "opt_level": 1,  # wasmtime.h: WASMTIME_OPT_LEVEL_SPEED
+    "memory_reservation": 1 << 32,
+    "memory_guard": 32 << 20,
+}
+
+
+class WasmtimeEngine:
+    """One Wasmtime engine for the process; threads share it."""
+
+    name = "wasmtime"
+
+    def __init__(self) -> None:
+        lib = capi()
+        config = lib.wasm_config_new()
+        lib.wasmtime_config_cranelift_opt_level_set(config, _SETTINGS["opt_level"])
+        lib.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK)
+        lib.wasmtime_config_async_stack_size_set(config, MAX_WASM_STACK + (1 << 20))
+        lib.wasmtime_config_memory_reservation_set(config, _SETTINGS["memory_reservation"])
+        lib.wasmtime_config_memory_guard_size_set(config, _SETTINGS["memory_guard"])
+        lib.wasmtime_config_memory_may_move_set(config, False)
+        lib.wasmtime_config_memory_init_cow_set(config, True)
+        self._engine = lib.wasm_engine_new_with_config(config)  # takes the config
+        if self._engine == ffi.NULL:
+            raise EngineError("wasmtime refused its configuration")
+
+    def _key(self, image: Image) -> str:
+        text = "\n".join(
+            [image.digest, self.name, version(), repr(sorted(_SETTINGS.items())), _cpu()]
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def compiled(self, image: Image) -> bool:
+        """See :class:`coilbox.engines.protocol.Engine`."""
+        return image.cache.has("compiled", self._key(image))
+
+    def load(
+        self, image: Image, imports: Sequence[HostImport], progress: Progress | None = None
+    ) -> WasmtimeProgram:
+        """See :class:`coilbox.engines.protocol.Engine`."""
+
+        def build(folder: Path) -> None:
+            _compile(self._engine, image.read("guest.wasm"), folder / "module.cwasm", progress)
+
+        entry = image.cache.ensure("compiled", self._key(image), build)
+        module = ffi.new("wasmtime_module_t **")
+        check(
+            capi().wasmtime_module_deserialize_file(
+                self._engine, str(entry / "module.cwasm").encode(), module
+            ),
+            "the compiled guest cannot be loaded; remove it with: coilbox image prune --compiled",
+        )
+        info = image.info
+        return WasmtimeProgram(
+            self._engine,
+            module[0],
+            imports,
+            poll_page=info.poll_page,
+            poll_size=info.poll_size,
+            eval_breaker=info.eval_breaker,
+        )
+
+
+def _compile(engine: Any, wasm: bytes, target: Path, progress: Progress | None) -> None:
+    lib = capi()
+    module = ffi.new("wasmtime_module_t **")
+    check(
+        lib.wasmtime_module_new(engine, ffi.from_buffer("uint8_t[]", wasm), len(wasm), module),
+        "wasmtime cannot compile the guest module",
+    )
+    code = ffi.new("wasm_byte_vec_t *")
+    error = lib.wasmtime_module_serialize(module[0], code)
+    lib.wasmtime_module_delete(module[0])
+    check(error, "wasmtime cannot serialize the compiled guest")
+    target.write_bytes(ffi.buffer(code.data, code.size))
+    lib.wasm_byte_vec_delete(code)
+
+
+def _cpu() -> str:
+    """What code generation depends on: Cranelift uses every feature that the processor has."""
+    flags = ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                flags = line.split(":", 1)[1]
+                break
+    except OSError:
+        flags = platform.processor()
+    return f"{platform.machine()} {' '.join(sorted(flags.split()))}"

@@ -1,0 +1,102 @@
+"""Loads Wasmtime's shared library from the ``wasmtime`` wheel, without importing that package.
+
+The package's own import builds its ctypes bindings (0.1 s) that coilbox does not use.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from coilbox.engines.wasmtime._capi import ffi
+from coilbox.errors import EngineError
+
+_NAMES = {"linux": "_libwasmtime.so", "darwin": "_libwasmtime.dylib", "win32": "_wasmtime.dll"}
+_MACHINES = {"AMD64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
+_MAJOR = "50"
+
+
+def library_path() -> Path:
+    """Where the shared library lies.
+
+    Raises:
+        EngineError: the ``wasmtime`` package is not installed, or not for this machine.
+    """
+    spec = importlib.util.find_spec("wasmtime")
+    if spec is None or spec.origin is None:
+        raise EngineError("the wasmtime package is not installed; run: pip install coilbox")
+    machine = _MACHINES.get(platform.machine(), platform.machine())
+    name = _NAMES.get(sys.platform, "_libwasmtime.so")
+    path = Path(spec.origin).parent / f"{sys.platform}-{machine}" / name
+    if not path.is_file():
+        raise EngineError(
+            f"the installed wasmtime package has no library for {sys.platform} on {machine}"
+        )
+    return path
+
+
+@cache
+def version() -> str:
+    """The version of the installed ``wasmtime`` package.
+
+    Raises:
+        EngineError: it is missing, or not of the major version whose C API coilbox knows.
+    """
+    try:
+        found = importlib.metadata.version("wasmtime")
+    except importlib.metadata.PackageNotFoundError:
+        raise EngineError(
+            "the wasmtime package is not installed; run: pip install coilbox"
+        ) from None
+    if found.split(".")[0] != _MAJOR:
+        raise EngineError(
+            f"wasmtime {found} is installed, but this coilbox works with wasmtime {_MAJOR}; "
+            f"run: pip install 'wasmtime=={_MAJOR}.*'"
+        )
+    return found
+
+
+@cache
+def capi() -> Any:
+    """The loaded library.
+
+    Raises:
+        EngineError: it cannot be loaded.
+    """
+    version()
+    try:
+        return ffi.dlopen(str(library_path()))
+    except OSError as error:
+        raise EngineError(f"the wasmtime library cannot be loaded: {error}") from error
+
+
+@cache
+def libc() -> Any:
+    """The process's own C library, for ``mprotect``."""
+    return ffi.dlopen(None)
+
+
+def error_text(error: Any) -> str:
+    """The text of a ``wasmtime_error_t``, which is freed."""
+    lib = capi()
+    message = ffi.new("wasm_byte_vec_t *")
+    lib.wasmtime_error_message(error, message)
+    text = ffi.unpack(message.data, message.size).decode(errors="replace")
+    lib.wasm_byte_vec_delete(message)
+    lib.wasmtime_error_delete(error)
+    return str(text)
+
+
+def check(error: Any, what: str) -> None:
+    """Raise if the C API returned an error.
+
+    Raises:
+        EngineError: ``what``, and the library's text.
+    """
+    if error != ffi.NULL:
+        raise EngineError(f"{what}: {error_text(error)}")
