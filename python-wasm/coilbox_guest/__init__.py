@@ -1,0 +1,1 @@
+"""What makes coilbox's guest module: parts, wasm library, linker, passes, snapshot."""
