@@ -1,0 +1,412 @@
+"""The content-addressed cache on disk: parts, build steps, images, compiled code.
+
+An entry is a folder ``<root>/<kind>/<key>/`` with files and a ``manifest.json`` that holds the size
+and SHA-256 of each. It is filled under a temporary name and published by rename, so an entry is
+there as a whole or not at all. Opening an entry checks it: by hash the first time, later by size,
+inode and modification time as long as those stay what they were when the hashes were right.
+A damaged entry counts as missing, with a warning, and the next ``publish`` replaces it.
+
+The root is ``$COILBOX_CACHE``, else the user's cache folder of the platform. Compiled code is
+loaded from it and run, so it must belong to this user and nobody else may write to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import stat
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coilbox.errors import CacheError
+
+if TYPE_CHECKING:
+    from coilbox.progress import Progress
+
+MANIFEST = "manifest.json"
+_STAMP = ".verified"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NOT_USABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR}
+_STALE_SECONDS = 24 * 3600
+
+
+class CacheWarning(UserWarning):
+    """A cache entry was damaged and is made again."""
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """SHA-256 as hexadecimal digits."""
+    import hashlib  # loads OpenSSL: not worth it for a start that finds every stamp in order
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def key_of(*parts: object) -> str:
+    """A key for what was made from ``parts`` (anything that JSON can hold)."""
+    return sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode())
+
+
+def cache_root() -> Path:
+    """Where the cache is or will be: ``$COILBOX_CACHE``, else the platform's user cache folder."""
+    given = os.environ.get("COILBOX_CACHE")
+    if given:
+        return Path(given).expanduser().absolute()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("coilbox", appauthor=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A published folder whose files are what its manifest says.
+
+    Attributes:
+        kind: what it is, such as ``images``.
+        key: its name among its kind.
+        path: the folder.
+        manifest: what ``manifest.json`` holds.
+    """
+
+    kind: str
+    key: str
+    path: Path
+    manifest: Mapping[str, Any]
+
+    def file(self, name: str) -> Path:
+        """Path of one of its files.
+
+        Raises:
+            KeyError: the entry has no such file.
+        """
+        if name not in self.manifest["files"]:
+            raise KeyError(f"{self.kind}/{self.key} has no file {name!r}")
+        return self.path / name
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of one of its files, as hexadecimal digits."""
+        return str(self.manifest["files"][name]["sha256"])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(int(file["bytes"]) for file in self.manifest["files"].values())
+
+
+class Cache:
+    """A cache folder. Any number of threads and processes may use one at once."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        """Open the cache, making its folder if it is not there.
+
+        Raises:
+            CacheError: the folder cannot be made, or others than this user could write to it.
+        """
+        self.root = root.absolute() if root is not None else cache_root()
+        with self._explained():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_owner()
+
+    def _check_owner(self) -> None:
+        status = self.root.stat()
+        if status.st_uid != os.geteuid():
+            raise CacheError(
+                f"the cache folder {self.root} belongs to user {status.st_uid}, not to this user "
+                f"({os.geteuid()}); set COILBOX_CACHE to a folder of your own"
+            )
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise CacheError(
+                f"other users may write to the cache folder {self.root} (mode "
+                f"{stat.S_IMODE(status.st_mode):04o}), and coilbox runs compiled code from it; "
+                f"run: chmod 700 {self.root}"
+            )
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def path(self, kind: str, key: str) -> Path:
+        """Where an entry is or would be."""
+        for name in (kind, key):
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"not a name for a cache entry: {name!r}")
+        return self.root / kind / key
+
+    def get(self, kind: str, key: str, *, full: bool = False, warn: bool = True) -> Entry | None:
+        """A sound entry, or None if it is missing or damaged (a ``CacheWarning`` says which).
+
+        Args:
+            kind: what it is.
+            key: its name.
+            full: hash its files even if they seem unchanged since they were last hashed.
+            warn: whether to warn of damage.
+        """
+        path = self.path(kind, key)
+        if not path.is_dir():
+            return None
+        damage = check(path, full=full)
+        if damage is not None:
+            if warn:
+                warnings.warn(
+                    f"the cache entry {path} is damaged ({damage}); it will be made again",
+                    CacheWarning,
+                    stacklevel=2,
+                )
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # when it was last used, for prune()
+        return Entry(kind, key, path, read_manifest(path))
+
+    def keys(self, kind: str) -> list[str]:
+        """The keys of a kind, sound or damaged."""
+        folder = self.root / kind
+        return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+
+    def last_used(self, kind: str, key: str) -> float:
+        """When an entry was last opened or made, in seconds since the epoch."""
+        return self.path(kind, key).stat().st_mtime
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def publish(
+        self,
+        kind: str,
+        key: str,
+        fill: Callable[[Path], Mapping[str, Any] | None],
+        *,
+        need: int = 0,
+    ) -> Entry:
+        """Make an entry, replacing a damaged one.
+
+        Args:
+            kind: what it is.
+            key: its name.
+            fill: writes files into the folder it is given; returns what else the manifest holds.
+            need: bytes it will take, as far as known; checked before ``fill`` is called.
+
+        Raises:
+            CacheError: the disk is full or cannot be written; nothing is left behind.
+        """
+        target = self.path(kind, key)
+        self._check_room(need)
+        with self.temporary() as folder:
+            with self._room_for(need):
+                extra = fill(folder)
+            with self._explained(need):
+                manifest = _seal(folder, extra or {})
+                target.parent.mkdir(mode=0o700, exist_ok=True)
+                if target.exists():
+                    # Rename cannot replace a folder with something in it; readers that come in
+                    # between find no entry, and make it or wait for the lock.
+                    target.rename(folder.with_name(folder.name + "-old"))
+                folder.rename(target)
+                _sync(target.parent)
+                shutil.rmtree(folder.with_name(folder.name + "-old"), ignore_errors=True)
+        return Entry(kind, key, target, manifest)
+
+    def ensure(
+        self,
+        kind: str,
+        key: str,
+        fill: Callable[[Path], Mapping[str, Any] | None],
+        *,
+        need: int = 0,
+        progress: Progress | None = None,
+    ) -> Entry:
+        """The entry, made by ``fill`` if it is not there. Two processes at once make it once."""
+        entry = self.get(kind, key)
+        if entry is not None:
+            return entry
+        with self.lock(f"{kind}-{key}", progress=progress):
+            made_meanwhile = self.get(kind, key, warn=False)  # the warning was given above
+            return made_meanwhile or self.publish(kind, key, fill, need=need)
+
+    def remove(self, kind: str, key: str) -> None:
+        """Remove an entry. A process that has its files open keeps them."""
+        path = self.path(kind, key)
+        with self._explained(), self.temporary() as folder:
+            if path.exists():
+                path.rename(folder / key)
+
+    @contextlib.contextmanager
+    def temporary(self) -> Iterator[Path]:
+        """A new folder on the cache's disk, removed at the end unless it was renamed."""
+        parent = self.root / "tmp"
+        with self._explained():
+            parent.mkdir(mode=0o700, exist_ok=True)
+            folder = parent / f"{os.getpid()}-{uuid.uuid4().hex}"
+            folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def clean(self) -> None:
+        """Remove what killed processes left in the temporary folder more than a day ago."""
+        parent = self.root / "tmp"
+        for path in parent.iterdir() if parent.is_dir() else ():
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                    shutil.rmtree(path)
+
+    @contextlib.contextmanager
+    def lock(self, name: str, *, progress: Progress | None = None) -> Iterator[None]:
+        """Hold a lock among threads and processes; a note tells the user who waits and for what."""
+        import fcntl
+
+        folder = self.root / "locks"
+        with self._explained():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            handle = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            told = False
+            # Polling, because a blocking flock() cannot be interrupted in a thread.
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if progress is not None and not told:
+                        progress.note(f"Waiting for another coilbox process that makes {name} ...")
+                        told = True
+                    time.sleep(0.05)
+            yield
+        finally:
+            os.close(handle)
+
+    # -- errors ---------------------------------------------------------------------------------
+
+    def _check_room(self, need: int) -> None:
+        if shutil.disk_usage(self.root).free < need:
+            raise CacheError(self._full_text(need))
+
+    def _full_text(self, need: int) -> str:
+        free = shutil.disk_usage(self.root).free
+        wanted = f"{need / 1e6:.0f} MB are needed" if need else "more is needed"
+        return (
+            f"the disk of the cache folder {self.root} is full: {wanted}, {free / 1e6:.1f} MB are "
+            "free; free some space (coilbox image prune), or set COILBOX_CACHE to a folder on "
+            "another disk"
+        )
+
+    @contextlib.contextmanager
+    def _room_for(self, need: int) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise CacheError(self._full_text(need)) from error
+            raise
+
+    @contextlib.contextmanager
+    def _explained(self, need: int = 0) -> Iterator[None]:
+        try:
+            with self._room_for(need):
+                yield
+        except OSError as error:
+            if error.errno in _NOT_USABLE:
+                raise CacheError(
+                    f"the cache folder {self.root} cannot be written: "
+                    f"{error.strerror} ({error.filename}); set COILBOX_CACHE to a folder of your "
+                    "own"
+                ) from error
+            raise
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of an entry's folder.
+
+    Raises:
+        ValueError: it is not what ``publish`` wrote.
+        OSError: it cannot be read.
+    """
+    manifest = json.loads((path / MANIFEST).read_bytes())
+    if not isinstance(manifest, dict) or manifest.get("digest") != _manifest_digest(manifest):
+        raise ValueError(f"{MANIFEST} was changed")
+    return manifest
+
+
+def check(path: Path, *, full: bool = False) -> str | None:
+    """What is wrong with an entry's folder, in a few words; None if nothing is."""
+    try:
+        manifest = read_manifest(path)
+    except (OSError, ValueError) as error:
+        return f"{MANIFEST}: {getattr(error, 'strerror', None) or error}"
+    files = manifest["files"]
+    try:
+        found = {name: _fingerprint(path / name) for name in files}
+    except OSError as error:
+        return f"{Path(error.filename).name}: {error.strerror}"
+    if not full and _read_stamp(path) == found:
+        return None
+    for name, file in files.items():
+        size = found[name][0]
+        if size != file["bytes"]:
+            return f"{name} has {size} bytes instead of {file['bytes']}"
+        if sha256_file(path / name) != file["sha256"]:
+            return f"the SHA-256 of {name} is wrong"
+    _write_stamp(path, found)
+    return None
+
+
+def _seal(folder: Path, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the manifest of a filled folder and bring everything to disk."""
+    files = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        path.chmod(0o600)
+        _sync(path)
+        name = path.relative_to(folder).as_posix()
+        files[name] = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    manifest: dict[str, Any] = {**extra, "files": files}
+    manifest["digest"] = _manifest_digest(manifest)
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    _sync(folder / MANIFEST)
+    _write_stamp(folder, {name: _fingerprint(folder / name) for name in files})
+    _sync(folder)
+    return manifest
+
+
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+    return key_of({name: value for name, value in manifest.items() if name != "digest"})
+
+
+def _fingerprint(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _read_stamp(path: Path) -> object:
+    try:
+        return json.loads((path / _STAMP).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _write_stamp(path: Path, found: Mapping[str, list[int]]) -> None:
+    # Only a saving: a cache that cannot be written is hashed each time. A torn stamp is no JSON.
+    with contextlib.suppress(OSError):
+        (path / _STAMP).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

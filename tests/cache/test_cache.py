@@ -1,0 +1,305 @@
+"""The cache: whole entries or none, two processes at once, damage, full disks, unsafe folders."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+
+from coilbox.cache import Cache, CacheWarning, cache_root, key_of, sha256
+from coilbox.errors import CacheError
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def fill_with(**files: bytes):
+    def fill(folder: Path) -> dict[str, object]:
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        return {"colour": "green"}
+
+    return fill
+
+
+def test_root_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COILBOX_CACHE", str(tmp_path / "here"))
+    assert cache_root() == tmp_path / "here"
+    assert Cache().root == tmp_path / "here"
+    assert stat.S_IMODE((tmp_path / "here").stat().st_mode) == 0o700
+    monkeypatch.delenv("COILBOX_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_root() == tmp_path / "xdg" / "coilbox"
+
+
+def test_publish_and_get(cache: Cache) -> None:
+    assert cache.get("parts", "k") is None
+    made = cache.publish("parts", "k", fill_with(a=b"one", b=b"two"))
+    entry = cache.get("parts", "k")
+    assert entry == made
+    assert entry.file("a").read_bytes() == b"one"
+    assert entry.digest("b") == sha256(b"two")
+    assert entry.manifest["colour"] == "green"
+    assert entry.size == 6
+    assert cache.keys("parts") == ["k"]
+    assert list((cache.root / "tmp").iterdir()) == []
+    with pytest.raises(KeyError, match="has no file 'c'"):
+        entry.file("c")
+
+
+def test_manifests_are_deterministic(tmp_path: Path) -> None:
+    texts = [
+        (Cache(tmp_path / n).publish("x", "k", fill_with(b=b"2", a=b"1")).path / "manifest.json")
+        for n in "ab"
+    ]
+    assert texts[0].read_bytes() == texts[1].read_bytes()
+
+
+def test_names_that_leave_the_folder_are_refused(cache: Cache) -> None:
+    for key in ("../x", "", ".hidden", "a/b"):
+        with pytest.raises(ValueError, match="not a name for a cache entry"):
+            cache.path("parts", key)
+
+
+def test_failure_while_filling_leaves_nothing(cache: Cache) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "half").write_bytes(b"x" * 1000)
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        cache.publish("parts", "k", fill)
+    assert cache.get("parts", "k") is None
+    assert list((cache.root / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_disk_full_while_filling(cache: Cache, code: int) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "half").write_bytes(b"x")
+        raise OSError(code, os.strerror(code))
+
+    with pytest.raises(CacheError) as caught:
+        cache.publish("parts", "k", fill, need=5_000_000)
+    text = str(caught.value)
+    assert f"the disk of the cache folder {cache.root} is full: 5 MB are needed, " in text
+    assert "MB are free" in text
+    assert "set COILBOX_CACHE to a folder on another disk" in text
+    assert cache.keys("parts") == []
+    assert list((cache.root / "tmp").iterdir()) == []
+
+
+def test_disk_full_is_seen_before_the_work(cache: Cache) -> None:
+    def fill(folder: Path) -> None:
+        raise AssertionError("not reached")
+
+    with pytest.raises(CacheError, match="is full: 1000000000000 MB are needed"):
+        cache.publish("parts", "k", fill, need=10**18)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(disk)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("cannot mount here")
+    try:
+        with pytest.raises(CacheError, match="is full: more is needed"):
+            Cache(disk).publish("parts", "k", fill_with(a=bytes(2_000_000)))
+        assert Cache(disk).keys("parts") == []
+        assert list((disk / "tmp").iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def damage_same_size(path: Path) -> None:
+    data = bytearray((path / "a").read_bytes())
+    data[0] ^= 1
+    (path / "a").write_bytes(data)
+
+
+def damage_short(path: Path) -> None:
+    (path / "a").write_bytes(b"")
+
+
+def damage_missing(path: Path) -> None:
+    (path / "a").unlink()
+
+
+def damage_manifest(path: Path) -> None:
+    text = (path / "manifest.json").read_text()
+    (path / "manifest.json").write_text(text.replace("green", "brown"))
+
+
+def damage_no_manifest(path: Path) -> None:
+    (path / "manifest.json").unlink()
+
+
+def damage_torn_manifest(path: Path) -> None:
+    (path / "manifest.json").write_text('{"files": {')
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (damage_same_size, "the SHA-256 of a is wrong"),
+        (damage_short, "a has 0 bytes instead of 3"),
+        (damage_missing, "a: No such file or directory"),
+        (damage_manifest, "manifest.json: manifest.json was changed"),
+        (damage_no_manifest, "manifest.json: No such file or directory"),
+        (damage_torn_manifest, "manifest.json: Expecting"),
+    ],
+)
+def test_damage_is_noticed_and_repaired(cache: Cache, damage, words: str) -> None:
+    cache.publish("parts", "k", fill_with(a=b"one"))
+    damage(cache.path("parts", "k"))
+    with pytest.warns(CacheWarning) as caught:
+        entry = cache.ensure("parts", "k", fill_with(a=b"one"))
+    assert len(caught) == 1
+    assert words in str(caught[0].message)
+    assert "will be made again" in str(caught[0].message)
+    assert entry.file("a").read_bytes() == b"one"
+    assert list((cache.root / "tmp").iterdir()) == []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cache.get("parts", "k") == entry
+
+
+def test_full_check_finds_damage_that_keeps_size_and_time(cache: Cache) -> None:
+    path = cache.publish("parts", "k", fill_with(a=b"one")).file("a")
+    status = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"O")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.warns(CacheWarning, match="SHA-256 of a is wrong"):
+        assert cache.get("parts", "k", full=True) is None
+
+
+def test_a_lost_stamp_is_no_damage(cache: Cache) -> None:
+    entry = cache.publish("parts", "k", fill_with(a=b"one"))
+    (entry.path / ".verified").write_text("{")
+    assert cache.get("parts", "k") == entry
+    assert json.loads((entry.path / ".verified").read_text())
+
+
+def test_remove_and_clean(cache: Cache) -> None:
+    cache.publish("parts", "k", fill_with(a=b"one"))
+    cache.remove("parts", "k")
+    cache.remove("parts", "k")
+    assert cache.keys("parts") == []
+    left = cache.root / "tmp" / "left"
+    left.mkdir()
+    cache.clean()
+    assert left.exists()
+    os.utime(left, (0, 0))
+    cache.clean()
+    assert not left.exists()
+
+
+def test_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(CacheError, match=r"belongs to user \d+, not to this user \(4711\)"):
+        Cache(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_folder_that_others_may_write(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(CacheError, match=rf"\(mode {mode:04o}\).*run: chmod 700 "):
+        Cache(tmp_path)
+
+
+def test_root_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CacheError, match="cannot be written: File exists"):
+        Cache(tmp_path / "file")
+    with pytest.raises(CacheError, match="cannot be written: Not a directory"):
+        Cache(tmp_path / "file" / "below")
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_threads_make_an_entry_once(cache: Cache) -> None:
+    made: list[int] = []
+
+    def fill(folder: Path) -> None:
+        time.sleep(0.1)
+        made.append(1)
+        (folder / "a").write_bytes(b"x")
+
+    notes = Notes()
+    threads = [
+        threading.Thread(target=cache.ensure, args=("x", "k", fill), kwargs={"progress": notes})
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [1]
+    assert notes.notes == ["Waiting for another coilbox process that makes x-k ..."] * 3
+
+
+PROCESS = """
+import sys, time
+from pathlib import Path
+from coilbox.cache import Cache
+log = Path(sys.argv[1])
+def fill(folder):
+    with log.open("a") as file:
+        file.write("made\\n")
+    time.sleep(0.3)
+    (folder / "a").write_bytes(b"x" * 100000)
+entry = Cache().ensure("x", "k", fill)
+assert entry.file("a").read_bytes() == b"x" * 100000
+"""
+
+
+def test_processes_make_an_entry_once(tmp_path: Path) -> None:
+    import coilbox.cache
+
+    root = Path(coilbox.cache.__file__).parents[1]
+    env = {**os.environ, "COILBOX_CACHE": str(tmp_path / "c"), "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", PROCESS, str(tmp_path / "log")]
+    running = [subprocess.Popen(command, env=env) for _ in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert (tmp_path / "log").read_text() == "made\n"
+
+
+def test_keys_depend_on_every_part() -> None:
+    assert key_of("a", 1) == key_of("a", 1)
+    assert len({key_of("a", 1), key_of("a", 2), key_of("a1"), key_of(["a", 1])}) == 4
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, coilbox.cache, coilbox.progress; "
+        "print([m for m in ('pydantic', 'rich', 'yaml', 'hashlib', 'coilbox_guest') "
+        "if m in sys.modules])"
+    )
+    import coilbox.cache
+
+    env = {**os.environ, "PYTHONPATH": str(Path(coilbox.cache.__file__).parents[1])}
+    shown = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert shown.stdout == b"[]\n"
