@@ -8,16 +8,17 @@
     │   ├── SandboxBusyError          used by two threads at once: one sandbox for each thread
     │   ├── SandboxStoppedError       used after a limit or a trap: reset() brings it back
     │   └── UnsupportedValueError     a value that cannot cross the border: convert it first
-    ├── ConfigError                   a profile or build file is wrong: the message has file:line:column
+    ├── ConfigError                   a profile or build file is wrong: mend it where it points
     ├── HostError                     this machine lacks something: the message says what to do
     │   ├── PartError                 a part could not be fetched or is not what the lock says
     │   ├── CacheError                the cache cannot be used (owner, mode, full disk)
     │   └── EngineError               an engine cannot be loaded, compile or start
-    ├── ImageError                    an image is missing, damaged, or of another version: rebuild it
+    ├── ImageError                    an image is missing, damaged or outdated: rebuild it
     │   └── BuildError                building an image failed
-    └── GuestError                    what the guest did: data in ``result.error``, raised by ``result.check()``
+    └── GuestError                    what the guest did: ``result.error``, raised by ``check()``
         ├── GuestException            Python code in the guest raised
         ├── GuestTrap                 the guest crashed inside its sandbox; the host goes on
+        ├── GuestCancelled            cancel() or a signal stopped the guest
         ├── GuestProtocolError        the guest answered outside the ABI; the sandbox is stopped
         └── LimitExceeded             the guest was stopped at a limit
             ├── TimeLimitExceeded
@@ -115,7 +116,7 @@ class GuestException(GuestError):
 
     def __init__(
         self,
-        type: str,  # noqa: A002 - the field's own name
+        type: str,
         message: str,
         *,
         notes: tuple[str, ...] = (),
@@ -138,6 +139,10 @@ class GuestException(GuestError):
 
 class GuestTrap(GuestError):
     """The guest's machine code trapped: native stack used up, or a crash inside the sandbox."""
+
+
+class GuestCancelled(GuestError):
+    """``cancel()`` from another thread, or a signal such as Ctrl-C, stopped the guest."""
 
 
 class GuestProtocolError(GuestError):

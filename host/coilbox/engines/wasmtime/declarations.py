@@ -1,6 +1,6 @@
 """The part of Wasmtime's C API that coilbox uses, and how its cffi module is made.
 
-``python -m coilbox.engines.wasmtime.declarations`` writes ``_capi.py`` beside this file; a test
+Running this file as a script writes ``_capi.py`` beside it; a test
 fails when the two differ. The generated module spares every process the parsing of these lines
 (0.1 s). The API is that of the library in the ``wasmtime`` wheel, version 50: ``wasm.h`` and
 ``wasmtime.h`` of that release.
@@ -99,6 +99,11 @@ uint8_t *wasmtime_memory_data(const wasmtime_context_t *, const wasmtime_memory_
 size_t wasmtime_memory_data_size(const wasmtime_context_t *, const wasmtime_memory_t *);
 
 int mprotect(void *, size_t, int);
+typedef struct { char room[128]; } pthread_attr_t;
+uintptr_t pthread_self(void);
+int pthread_getattr_np(uintptr_t, pthread_attr_t *);
+int pthread_attr_getstack(const pthread_attr_t *, void **, size_t *);
+int pthread_attr_destroy(pthread_attr_t *);
 """
 
 

@@ -12,15 +12,13 @@ from coilbox.engines.protocol import HostImport
 from coilbox.engines.wasmtime._capi import ffi
 from coilbox.engines.wasmtime.library import capi, check, version
 from coilbox.engines.wasmtime.program import WasmtimeProgram
+from coilbox.engines.wasmtime.stack import MAX_WASM_STACK
 from coilbox.errors import EngineError
 
 if TYPE_CHECKING:
     from coilbox.images import Image
     from coilbox.progress import Progress
 
-# Native stack that guest code may use, in bytes. Threads have 8 MiB on Linux; the rest is for
-# host functions on top of the guest's frames. The shadow stack is sized to it (docs/why.md).
-MAX_WASM_STACK = 2 << 20
 _SETTINGS = {
     "opt_level": 1,  # wasmtime.h: WASMTIME_OPT_LEVEL_SPEED
     "memory_reservation": 1 << 32,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from coilbox.engines.wasmtime._capi import ffi
 from coilbox.engines.wasmtime.library import capi, error_text, libc
+from coilbox.engines.wasmtime.stack import STACK_FOR_GUEST, native_stack_size
 from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
 
 if TYPE_CHECKING:
     from coilbox.engines.wasmtime.program import WasmtimeProgram
 
 # wasmtime/trap.h
-_TRAP_STACK_OVERFLOW = 0
 _TRAP_NAMES = {
     0: "the native stack was used up",
     1: "memory access out of bounds",
@@ -33,9 +33,12 @@ _EXTERN_MEMORY = 3
 
 
 class _Current(threading.local):
-    """The instance whose code this thread is running, for its host imports."""
+    """What this thread runs: the instance, for its host imports, and how deep guests nest."""
 
-    instance: WasmtimeInstance | None = None
+    def __init__(self) -> None:
+        self.instance: WasmtimeInstance | None = None
+        self.depth = 0
+        self.max_depth = native_stack_size() // STACK_FOR_GUEST
 
 
 current = _Current()
@@ -73,9 +76,7 @@ class WasmtimeInstance:
             )
         self._memory = self._export(b"memory", _EXTERN_MEMORY).of.memory
         self._base = lib.wasmtime_memory_data(self._context, ffi.addressof(self._memory))
-        self._size: int = lib.wasmtime_memory_data_size(
-            self._context, ffi.addressof(self._memory)
-        )
+        self._size: int = lib.wasmtime_memory_data_size(self._context, ffi.addressof(self._memory))
         # The memory never moves (its whole 4 GiB are reserved), so one view serves for good.
         self._view: Any = ffi.buffer(self._base, 1 << 32)
         self._poll_start = program.poll_page
@@ -109,13 +110,21 @@ class WasmtimeInstance:
         for index, value in enumerate(args):
             values[index].i = value
         trap = ffi.new("wasm_trap_t **")
+        if current.depth >= current.max_depth:
+            raise EngineError(
+                f"this thread's stack has no room for a guest, which takes {STACK_FOR_GUEST} "
+                "bytes for each level of nesting; make the thread with a larger "
+                "threading.stack_size()"
+            )
         outer, current.instance = current.instance, self
+        current.depth += 1
         try:
             error = lib.wasmtime_func_call_unchecked(
                 self._context, ffi.addressof(item.of.func), values, max(len(args), 1), trap
             )
         finally:
             current.instance = outer
+            current.depth -= 1
         if error != ffi.NULL or trap[0] != ffi.NULL:
             self._raise(error, trap[0])
         result: int = values[0].i

@@ -1,0 +1,35 @@
+"""Compiled programs, loaded once for each image and engine and shared by the process."""
+
+from __future__ import annotations
+
+import threading
+
+from coilbox.engines import choose_engine
+from coilbox.engines.protocol import HostImport, Program
+from coilbox.host_calls import BRIDGE_IMPORTS
+from coilbox.images import Image
+from coilbox.progress import Progress
+from coilbox.wasi import WASI_IMPORTS
+
+_lock = threading.Lock()
+_programs: dict[tuple[str, str], Program] = {}
+
+IMPORTS: tuple[HostImport, ...] = (*WASI_IMPORTS, *BRIDGE_IMPORTS)
+
+
+def load_program(
+    image: Image, engine: str = "auto", progress: Progress | None = None
+) -> tuple[str, Program]:
+    """The engine's name and the image's program on it; compiled now if it never was.
+
+    Raises:
+        UsageError: there is no engine of that name.
+        EngineError: the engine cannot compile or load the image.
+    """
+    chosen = choose_engine(engine, image)
+    key = (image.digest, chosen.name)
+    with _lock:
+        program = _programs.get(key)
+        if program is None:
+            program = _programs[key] = chosen.load(image, IMPORTS, progress)
+    return chosen.name, program

@@ -1,0 +1,112 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from coilbox.errors import Frame, GuestError, GuestException, GuestProtocolError
+from coilbox.limits import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of ``Sandbox.run`` or ``Sandbox.call``.
+
+    Attributes:
+        value: the value of the code's last expression, or what the called function returned.
+        error: what went wrong in the guest, or None. Data, until ``check()`` raises it.
+        exit_code: as a ``python`` process would give: 0, 1 after an exception, or what the
+            guest passed to ``sys.exit``. Meaningless after a limit or a trap (-1).
+        stdout_bytes: what the guest wrote to stdout, as far as the limit allowed.
+        stderr_bytes: the same for stderr.
+        usage: what the run used.
+    """
+
+    value: Any
+    error: GuestError | None
+    exit_code: int
+    stdout_bytes: bytes
+    stderr_bytes: bytes
+    usage: Usage
+
+    @property
+    def stdout(self) -> str:
+        """Stdout as text; bytes that are not UTF-8 become U+FFFD."""
+        return self.stdout_bytes.decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        """Stderr as text; bytes that are not UTF-8 become U+FFFD."""
+        return self.stderr_bytes.decode("utf-8", "replace")
+
+    @property
+    def ok(self) -> bool:
+        """Whether the guest ended without error and with exit code 0."""
+        return self.error is None and self.exit_code == 0
+
+    def check(self) -> Result:
+        """This result, if the guest did not fail.
+
+        Raises:
+            GuestError: ``error``, if there is one.
+        """
+        if self.error is not None:
+            raise self.error
+        return self
+
+
+def guest_exception(data: object, depth: int = 0) -> GuestException:
+    """The exception that a guest described in a reply.
+
+    Raises:
+        GuestProtocolError: the description is not as the ABI says.
+    """
+    if not isinstance(data, dict) or depth > 32:
+        raise GuestProtocolError("the guest described an error outside the ABI")
+
+    def text(key: str) -> str:
+        value = data.get(key, "")
+        if not isinstance(value, str):
+            raise GuestProtocolError(f"the guest described an error outside the ABI ({key})")
+        return value
+
+    def several(key: str) -> list[Any]:
+        value = data.get(key) or []
+        if not isinstance(value, list) or len(value) > 1000:
+            raise GuestProtocolError(f"the guest described an error outside the ABI ({key})")
+        return value
+
+    def linked(key: str) -> GuestException | None:
+        value = data.get(key)
+        return None if value is None else guest_exception(value, depth + 1)
+
+    return GuestException(
+        text("type"),
+        text("message"),
+        notes=tuple(str(note) for note in several("notes")),
+        cause=linked("cause"),
+        context=linked("context"),
+        frames=tuple(_frame(item) for item in several("frames")),
+        children=tuple(guest_exception(item, depth + 1) for item in several("children")),
+        traceback=text("traceback"),
+    )
+
+
+def _frame(item: object) -> Frame:
+    if not isinstance(item, dict):
+        raise GuestProtocolError("the guest described a frame outside the ABI")
+
+    def number(key: str) -> int | None:
+        value = item.get(key)
+        return value if isinstance(value, int) else None
+
+    return Frame(
+        file=str(item.get("file", "")),
+        line=number("line") or 0,
+        function=str(item.get("function", "")),
+        source=str(item.get("source", "")),
+        end_line=number("end_line"),
+        column=number("column"),
+        end_column=number("end_column"),
+    )

@@ -1,0 +1,316 @@
+"""The sandbox: what users run Python in."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from coilbox.codec import TypeRegistry
+from coilbox.errors import (
+    SandboxBusyError,
+    SandboxClosedError,
+    SandboxStoppedError,
+    UsageError,
+)
+from coilbox.host_calls import HostFunctions
+from coilbox.images import Image, open_image
+from coilbox.limits import Limits
+from coilbox.mounts import Mount, Scratch
+from coilbox.output import OutputCallback, OutputSink
+from coilbox.programs import load_program
+from coilbox.results import Result
+from coilbox.session import Session, Streams
+from coilbox.stream import RunStream
+from coilbox.wasi import VirtualTree
+
+
+class Sandbox:
+    """A Python interpreter that can reach nothing but what it is given here.
+
+    Variables, imports and files of the scratch directory stay from one ``run`` to the next,
+    until ``reset()``. Use it in a ``with`` block, or call ``close()``. One thread may use it at
+    a time; ``cancel()`` may come from any.
+
+    Args:
+        image: an image, or the name or key of one in the cache; the default image if None,
+            which is built first if it is not there.
+        engine: ``auto``, or an engine's name.
+        mounts: host directories that the guest sees; none by default.
+        scratch: a directory in memory that the guest can write to; none by default.
+        env: the guest's environment; empty by default.
+        functions: host functions that the guest can call, by name: ``from coilbox import host``
+            there, then ``host.name(...)``. They run on the calling thread, outside the limits.
+        types: enums and dataclasses whose values may cross in both directions.
+        limits: what the guest may use.
+
+    Raises:
+        UsageError: an argument does not fit.
+        ImageError: the image is missing, damaged or of another version.
+        EngineError: the engine cannot load it.
+    """
+
+    def __init__(
+        self,
+        image: Image | str | None = None,
+        *,
+        engine: str = "auto",
+        mounts: Iterable[Mount] = (),
+        scratch: Scratch | None = None,
+        env: Mapping[str, str] | None = None,
+        functions: HostFunctions | None = None,
+        types: Iterable[type] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self._session: Session | None = None
+        self._closed = False
+        self._in_use = threading.Lock()
+        self.limits = limits or Limits()
+        self._image = image if isinstance(image, Image) else open_image(image)
+        self._mounts = tuple(mounts)
+        self._scratch = scratch
+        self._env = _strings(env or {}, "env")
+        self._functions = _functions(functions or {})
+        self._types = TypeRegistry(types)
+        if self.limits.memory_bytes < self._image.memory_bytes:
+            raise UsageError(
+                f"Limits.memory_bytes is {self.limits.memory_bytes}, but Python itself needs "
+                f"{self._image.memory_bytes} in image {self._image.name}"
+            )
+        self.engine, self._program = load_program(self._image, engine)
+        self._session = self._new_session()
+
+    def run(
+        self,
+        code: str | bytes | os.PathLike[str],
+        argv: Sequence[str] = (),
+        stdin: str | bytes | BinaryIO = b"",
+        env: Mapping[str, str] | None = None,
+        *,
+        filename: str | None = None,
+        fresh: bool = False,
+        timeout: float | None = None,
+        on_stdout: OutputCallback | None = None,
+        on_stderr: OutputCallback | None = None,
+    ) -> Result:
+        """Run Python code as ``__main__``.
+
+        Args:
+            code: source code, or the path of a host file that holds it.
+            argv: ``sys.argv[1:]`` in the guest.
+            stdin: what the guest reads from stdin.
+            env: environment variables for this run, on top of the sandbox's.
+            filename: the name that tracebacks show; ``<sandbox>``, or the file's own name.
+            fresh: start with an empty ``__main__`` instead of the session's variables.
+            timeout: seconds of wall time, if fewer than the limit's.
+            on_stdout: called with each piece of output as it is written.
+            on_stderr: the same for stderr.
+
+        Returns:
+            The result. What the guest did wrong is in its ``error``.
+
+        Raises:
+            UsageError: the sandbox is closed, in use or stopped, or an argument does not fit.
+            OSError: the file of ``code`` cannot be read.
+        """
+        if isinstance(code, os.PathLike):
+            path = Path(code)
+            filename = filename or path.name
+            code = path.read_bytes()
+        elif not isinstance(code, (str, bytes)):
+            raise UsageError(f"code must be str, bytes or a path, not {type(code).__name__}")
+        filename = filename or "<sandbox>"
+        arguments = [filename, *argv]
+        if not all(isinstance(item, str) for item in arguments):
+            raise UsageError("argv must be strings")
+        extra = None if env is None else _strings(env, "env")
+        streams = self._streams(stdin, timeout, on_stdout, on_stderr)
+        with self._used() as session:
+            return session.run(code, filename, arguments, extra, fresh, streams)
+
+    def stream(
+        self,
+        code: str | bytes | os.PathLike[str],
+        argv: Sequence[str] = (),
+        stdin: str | bytes | BinaryIO = b"",
+        env: Mapping[str, str] | None = None,
+        *,
+        filename: str | None = None,
+        fresh: bool = False,
+        timeout: float | None = None,
+    ) -> RunStream:
+        """Like ``run``, on a thread of its own, with the output as an iterator.
+
+        ::
+
+            with sandbox.stream(code) as run:
+                for piece in run:
+                    print(piece.stream, piece.data)
+            print(run.result.value)
+        """
+        options = {
+            "argv": argv,
+            "stdin": stdin,
+            "env": env,
+            "filename": filename,
+            "fresh": fresh,
+            "timeout": timeout,
+        }
+        return RunStream(self, code, options)
+
+    def call(self, target: str, /, *args: Any, **kwargs: Any) -> Result:
+        """Call a function of the guest.
+
+        Args:
+            target: ``module:function``; the function may be dotted (``datetime:date.today``).
+                Module ``__main__`` is what ``run`` defined.
+            args: positional arguments; values that can cross (docs/values.md).
+            kwargs: keyword arguments.
+
+        Returns:
+            The result, with what the function returned as its ``value``.
+
+        Raises:
+            UsageError: the sandbox is closed, in use or stopped.
+            UnsupportedValueError: an argument cannot cross.
+        """
+        module, colon, function = target.partition(":")
+        if not (module and colon and function):
+            raise UsageError(f"target must be 'module:function', not {target!r}")
+        streams = self._streams(b"", None, None, None)
+        with self._used() as session:
+            return session.call(target, list(args), kwargs, streams)
+
+    def reset(self) -> None:
+        """Go back to the snapshot: a new guest, with nothing of the former one.
+
+        Raises:
+            UsageError: the sandbox is closed or in use.
+        """
+        with self._used(stopped=True) as session:
+            session.close()
+            self._session = None
+            self._session = self._new_session()
+
+    def cancel(self) -> None:
+        """Stop what the guest is doing, from any thread; ``run`` then gives GuestCancelled.
+
+        If nothing runs the sandbox is stopped all the same, until ``reset()``.
+        """
+        session = self._session
+        if session is not None:
+            session.cancel()
+
+    def close(self) -> None:
+        """Free the guest. Calling it twice is allowed.
+
+        Raises:
+            SandboxBusyError: another thread is using it; ``cancel()`` it first.
+        """
+        if self._closed:
+            return
+        if not self._in_use.acquire(blocking=False):
+            raise SandboxBusyError("the sandbox is in use; cancel() it before close()")
+        try:
+            self._closed = True
+            session, self._session = self._session, None
+            if session is not None:
+                session.close()
+        finally:
+            self._in_use.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_session", None) is not None:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<coilbox.Sandbox {self._image.name} on {getattr(self, 'engine', '?')}, {state}>"
+
+    def _new_session(self) -> Session:
+        tree = VirtualTree(self._mounts, self._scratch, self._image.stdlib)
+        return Session(
+            self._program,
+            self._image.info,
+            tree,
+            self.limits,
+            self._functions,
+            self._types,
+            self._env,
+        )
+
+    @contextmanager
+    def _used(self, *, stopped: bool = False) -> Iterator[Session]:
+        """Hold the sandbox for one operation."""
+        if not self._in_use.acquire(blocking=False):
+            raise SandboxBusyError(
+                "the sandbox is in use by another thread, or by the host function that now calls "
+                "it; give each thread its own sandbox"
+            )
+        try:
+            if self._closed:
+                raise SandboxClosedError("the sandbox is closed; make a new one")
+            session = self._session
+            if session is None:  # a reset failed halfway
+                session = self._session = self._new_session()
+            if session.stopped is not None and not stopped:
+                raise SandboxStoppedError(
+                    f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
+                )
+            yield session
+        finally:
+            self._in_use.release()
+
+    def _streams(
+        self,
+        stdin: str | bytes | BinaryIO,
+        timeout: float | None,
+        on_stdout: OutputCallback | None,
+        on_stderr: OutputCallback | None,
+    ) -> Streams:
+        limits = self.limits
+        if isinstance(stdin, str):
+            stdin = stdin.encode("utf-8", "surrogateescape")
+        if timeout is not None and not timeout > 0:
+            raise UsageError(f"timeout must be above 0 seconds, not {timeout}")
+        return Streams(
+            stdin,
+            OutputSink("stdout", limits.output_bytes, on_stdout),
+            OutputSink("stderr", limits.output_bytes, on_stderr),
+            limits.wall_seconds if timeout is None else min(timeout, limits.wall_seconds),
+        )
+
+
+def _strings(values: Mapping[str, str], what: str) -> dict[str, str]:
+    for key, value in values.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise UsageError(f"{what} must map strings to strings, not {key!r} to {value!r}")
+        if not key or "=" in key or "\0" in key or "\0" in value:
+            raise UsageError(f"{what} has the impossible variable {key!r}")
+    return dict(values)
+
+
+def _functions(functions: HostFunctions) -> dict[str, Any]:
+    for name, function in functions.items():
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+            raise UsageError(f"host function name {name!r} is not a public Python name")
+        if not callable(function):
+            raise UsageError(f"host function {name!r} is not callable")
+    return dict(functions)

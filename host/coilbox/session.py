@@ -1,0 +1,239 @@
+"""One life of a guest: an instance, its files and its host calls, from start to stop.
+
+A sandbox makes a new session at every reset. The ABI is described in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coilbox.codec import TypeRegistry, decode, encode
+from coilbox.engines.protocol import Program, StopGuest
+from coilbox.errors import (
+    GuestCancelled,
+    GuestError,
+    GuestProtocolError,
+    MemoryLimitExceeded,
+    TimeLimitExceeded,
+)
+from coilbox.host_calls import HostCalls, HostFunctions
+from coilbox.images import ImageInfo
+from coilbox.limits import Limits, Usage
+from coilbox.output import OutputSink
+from coilbox.results import Result, guest_exception
+from coilbox.wasi import GuestExit, VirtualTree, WasiContext
+from coilbox.watchdog import watchdog
+
+_START, _RUN, _CALL = 0, 1, 2
+_MAX_REPLY_BYTES = 1 << 30
+
+
+class Session:
+    """The running guest of a sandbox. Used by one thread at a time; ``cancel`` by any.
+
+    Attributes:
+        wasi: the files and streams that the guest sees.
+        host_calls: the host functions that the guest may call.
+        limits: what the guest may use.
+        stopped: why the guest cannot go on, or None.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        info: ImageInfo,
+        tree: VirtualTree,
+        limits: Limits,
+        functions: HostFunctions,
+        types: TypeRegistry,
+        env: Mapping[str, str],
+    ) -> None:
+        self.limits = limits
+        self.host_calls = HostCalls(functions, types)
+        self.stopped: GuestError | None = None
+        self._types = types
+        self._info = info
+        self._env = env
+        self._started = False
+        self._cancelled = False
+        self._stop_event = threading.Event()
+        sink = OutputSink("stdout", 0, None)
+        self.wasi = WasiContext(
+            root=tree, stdin=b"", stdout=sink, stderr=sink, stop_event=self._stop_event
+        )
+        try:
+            self._instance = program.instantiate(memory_limit=limits.memory_bytes)
+        except BaseException:
+            self.wasi.close()
+            raise
+        self._instance.context = self
+
+    def run(
+        self,
+        source: str | bytes,
+        filename: str,
+        argv: list[str],
+        env: Mapping[str, str] | None,
+        fresh: bool,
+        streams: Streams,
+    ) -> Result:
+        """Run source code as ``__main__``."""
+        request = [_RUN, source, filename, argv, None if env is None else dict(env), int(fresh)]
+        return self._perform(request, streams)
+
+    def call(
+        self, target: str, args: list[Any], kwargs: dict[str, Any], streams: Streams
+    ) -> Result:
+        """Call ``module:function``."""
+        return self._perform([_CALL, target, args, kwargs], streams)
+
+    def cancel(self) -> None:
+        """Stop the guest as soon as possible; from any thread."""
+        self._cancelled = True
+        self._interrupt()
+
+    def close(self) -> None:
+        """Free everything. Calling it twice is allowed."""
+        self._instance.close()
+        self.wasi.close()
+
+    def _interrupt(self) -> None:
+        self._stop_event.set()
+        self._instance.interrupt()
+
+    def _perform(self, request: list[Any], streams: Streams) -> Result:
+        data = encode(request, self._types)
+        self.wasi.set_stdio(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
+        self.host_calls.count = 0
+        value: Any = None
+        exit_code = 0
+        error: GuestError | None = None
+        start = time.perf_counter()
+        alarm = watchdog.arm(streams.seconds, self._interrupt)
+        try:
+            try:
+                if not self._started:
+                    self._exchange(self._start_request())
+                    self._started = True
+                reply = decode(self._exchange(data), self._types)
+            finally:
+                watchdog.disarm(alarm)
+            value, error, exit_code = _outcome(reply)
+            if alarm.fired or self._cancelled:
+                raise GuestCancelled("stopped")  # the reply came with the stop: it is stopped
+        except StopGuest as stop:
+            error, exit_code = self._stop_reason(stop.reason)
+        except GuestError as stopped:
+            error, exit_code = stopped, -1
+            if alarm.fired or self._cancelled:
+                error = self._interruption(streams.seconds, start, alarm.signalled)
+            self.stopped = error
+        except BaseException:
+            # Raised by a host function or a callback, or Ctrl-C: the guest was cut off halfway.
+            self.stopped = GuestCancelled("an exception of the host stopped the guest")
+            raise
+        usage = Usage(
+            wall_seconds=time.perf_counter() - start,
+            peak_memory_bytes=self._instance.memory_size,
+            stdout_bytes=streams.stdout.size,
+            stderr_bytes=streams.stderr.size,
+            host_calls=self.host_calls.count,
+        )
+        return Result(
+            None if error is not None else value,
+            error,
+            exit_code,
+            streams.stdout.getvalue(),
+            streams.stderr.getvalue(),
+            usage,
+        )
+
+    def _start_request(self) -> bytes:
+        facts = {
+            "env": dict(self._env),
+            "functions": self.host_calls.names,
+            "types": self._types.names(),
+        }
+        return encode([_START, facts], self._types)
+
+    def _exchange(self, request: bytes) -> bytes:
+        """Send a request and fetch the reply."""
+        instance, info = self._instance, self._info
+        address = info.request
+        if len(request) > info.request_capacity:
+            address = instance.call("coilbox_reserve", len(request))
+            if address == 0:
+                raise _no_room(len(request), self.limits)
+        instance.write(address, request)
+        status = instance.call("coilbox_request", len(request))
+        if status != 0:
+            raise GuestProtocolError(f"the guest could not handle a request (error {status})")
+        place = instance.read(info.reply_field, 8)
+        reply = int.from_bytes(place[:4], "little")
+        length = int.from_bytes(place[4:], "little")
+        if length > _MAX_REPLY_BYTES:
+            raise GuestProtocolError(f"the guest gave a reply of {length} bytes")
+        return instance.read(reply, length)
+
+    def _stop_reason(self, reason: BaseException) -> tuple[GuestError | None, int]:
+        """The error and exit code for a stop that a host import asked for."""
+        if isinstance(reason, GuestError):
+            self.stopped = reason
+            return reason, -1
+        if isinstance(reason, GuestExit):
+            self.stopped = GuestCancelled(
+                f"the guest ended its process with exit code {reason.code}"
+            )
+            return None, reason.code
+        raise reason
+
+    def _interruption(self, seconds: float, start: float, signalled: bool) -> GuestError:
+        if self._cancelled or signalled:
+            return GuestCancelled("the guest was cancelled")
+        return TimeLimitExceeded(
+            f"the guest ran longer than its limit of {seconds:g} seconds (Limits.wall_seconds)",
+            limit=seconds,
+            used=time.perf_counter() - start,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Standard streams and time of one request.
+
+    Attributes:
+        stdin: what the guest reads.
+        stdout: where its output goes.
+        stderr: where its errors go.
+        seconds: wall time that it may take.
+    """
+
+    stdin: Any
+    stdout: OutputSink
+    stderr: OutputSink
+    seconds: float = math.inf
+
+
+def _outcome(reply: object) -> tuple[Any, GuestError | None, int]:
+    match reply:
+        case [0, value]:
+            return value, None, 0
+        case [1, description]:
+            return None, guest_exception(description), 1
+        case [2, int(code)]:
+            return None, None, code & 0xFF
+    raise GuestProtocolError("the guest gave a reply outside the ABI")
+
+
+def _no_room(size: int, limits: Limits) -> MemoryLimitExceeded:
+    return MemoryLimitExceeded(
+        f"a request of {size} bytes does not fit in the guest's memory "
+        f"(Limits.memory_bytes is {limits.memory_bytes})",
+        limit=limits.memory_bytes,
+        used=size,
+    )
