@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coilbox.codec import TypeRegistry, decode, encode
+from coilbox.codec import Codec, Types
 from coilbox.engines.protocol import Program, StopGuest
 from coilbox.errors import (
     GuestCancelled,
@@ -50,11 +50,12 @@ class Session:
         tree: VirtualTree,
         limits: Limits,
         functions: HostFunctions,
-        types: TypeRegistry,
+        types: Types,
         env: Mapping[str, str],
     ) -> None:
         self.limits = limits
-        self.host_calls = HostCalls(functions, types)
+        self._codec = Codec(types)
+        self.host_calls = HostCalls(functions, self._codec)
         self.stopped: GuestError | None = None
         self._types = types
         self._info = info
@@ -107,7 +108,7 @@ class Session:
         self._instance.interrupt()
 
     def _perform(self, request: list[Any], streams: Streams) -> Result:
-        data = encode(request, self._types)
+        data = self._codec.encode(request)
         self.wasi.set_stdio(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
         self.host_calls.count = 0
         value: Any = None
@@ -120,7 +121,7 @@ class Session:
                 if not self._started:
                     self._exchange(self._start_request())
                     self._started = True
-                reply = decode(self._exchange(data), self._types)
+                reply = self._codec.decode(self._exchange(data))
             finally:
                 watchdog.disarm(alarm)
             value, error, exit_code = _outcome(reply)
@@ -157,9 +158,9 @@ class Session:
         facts = {
             "env": dict(self._env),
             "functions": self.host_calls.names,
-            "types": self._types.names(),
+            "types": self._types.specs(),
         }
-        return encode([_START, facts], self._types)
+        return self._codec.encode([_START, facts])
 
     def _exchange(self, request: bytes) -> bytes:
         """Send a request and fetch the reply."""
