@@ -1,0 +1,64 @@
+"""The codec of values that cross between host and guest (``docs/architecture.md``, Codec).
+
+Encoding raises :class:`~coilbox.errors.UnsupportedValueError`, which names the place of the bad
+value; decoding raises :class:`~coilbox.errors.GuestProtocolError`, because the bytes come from
+the guest and may be anything.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from coilbox.codec.decode import Decoder
+from coilbox.codec.encode import Encoder
+from coilbox.codec.registry import Opaque, TypeRegistry
+from coilbox.codec.wire import MAX_DEPTH
+
+__all__ = ["MAX_DEPTH", "Opaque", "TypeRegistry", "decode", "encode"]
+
+_NO_TYPES = TypeRegistry()
+
+
+class _Coders(threading.local):
+    """The last used encoder and decoder of each thread: making them costs more than their use."""
+
+    encoder = Encoder(_NO_TYPES)
+    decoder = Decoder(_NO_TYPES)
+
+
+_coders = _Coders()
+
+
+def encode(value: object, types: TypeRegistry = _NO_TYPES, labels: Sequence[str] = ()) -> bytes:
+    """Return ``value`` as bytes.
+
+    Args:
+        value: the value.
+        types: the declared types.
+        labels: names for the items of the outermost list, for messages (``args[0]['x']``).
+
+    Raises:
+        UnsupportedValueError: the value, or one inside it, cannot cross.
+    """
+    encoder = _coders.encoder
+    if encoder.types is not types or encoder.busy:
+        encoder = _coders.encoder = Encoder(types)
+    return encoder.encode(value, labels)
+
+
+def decode(data: bytes, types: TypeRegistry = _NO_TYPES) -> object:
+    """Return the value that ``data`` holds.
+
+    Args:
+        data: bytes from the guest.
+        types: the declared types.
+
+    Raises:
+        GuestProtocolError: ``data`` is not a value of the codec.
+        UnsupportedValueError: a time zone in ``data`` is not known on this machine.
+    """
+    decoder = _coders.decoder
+    if decoder.types is not types or decoder.busy:
+        decoder = _coders.decoder = Decoder(types)
+    return decoder.decode(data)

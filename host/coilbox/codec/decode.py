@@ -1,0 +1,269 @@
+"""Bytes from the guest to host values. The guest may be hostile: every byte is doubted."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import functools
+import re
+import struct
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+from coilbox.codec import wire
+from coilbox.codec.nesting import TOO_DEEP, Malformed, check_hashes, is_too_deep, scan
+from coilbox.codec.registry import Opaque, TypeRegistry
+from coilbox.errors import GuestProtocolError, UnsupportedValueError
+
+# Decoding a nested extension value copies it; so many times the message may be copied altogether.
+_COPIES = 16
+_COPIES_FREE = 1 << 20
+
+# Below this size keys of equal hash cannot cost much; above it a hook checks every dict.
+_CHECK_HASHES_FROM = 1 << 15
+
+_ZONE = re.compile(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,3}")
+_DECIMAL = re.compile(
+    rb"[+-]?(\d+(\.\d*)?|\.\d+)(E[+-]?\d{1,18})?|[+-]?(Infinity|s?NaN\d*)", re.I | re.A
+)
+
+_EXACT = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+
+
+class Decoder:
+    """Decodes values with declared types; not for two threads at once."""
+
+    def __init__(self, types: TypeRegistry) -> None:
+        self.types = types
+        self.busy = False  # a dataclass's constructor may decode, too
+        self._depth = 0  # of extension values being decoded
+        self._budget = 0
+        self._nested = False  # whether a container came as an extension value
+        self._careful = False
+        self._unpackb = functools.partial(
+            msgpack.unpackb,
+            strict_map_key=False,
+            timestamp=2,  # ext -1 is not in the codec; as an integer it does no harm
+            ext_hook=self._ext,
+        )
+        self._handlers: dict[int, Callable[[bytes], object]] = {
+            wire.INT: _big_int,
+            wire.TUPLE: self._tuple,
+            wire.SET: self._set,
+            wire.FROZENSET: self._frozenset,
+            wire.SURROGATES: _surrogates,
+            wire.DATETIME: self._datetime,
+            wire.DATE: self._date,
+            wire.TIME: self._time,
+            wire.TIMEDELTA: self._timedelta,
+            wire.DECIMAL: _decimal,
+            wire.UUID: _uuid,
+            wire.ENUM: self._enum,
+            wire.DATACLASS: self._dataclass,
+            wire.COMPLEX: _complex,
+            wire.OPAQUE: self._opaque,
+        }
+
+    def decode(self, data: bytes) -> object:
+        """Return the value that ``data`` holds.
+
+        Raises:
+            GuestProtocolError: ``data`` is not a value of the codec.
+            UnsupportedValueError: a time zone in ``data`` is not known on this machine.
+        """
+        self.busy = True
+        self._depth = 0
+        self._budget = len(data) * _COPIES + _COPIES_FREE
+        self._nested = False
+        self._careful = len(data) >= _CHECK_HASHES_FROM
+        try:
+            shallow = scan(data)
+            value = self._unpack(data)
+            if self._nested and not shallow and is_too_deep(value):
+                raise Malformed(TOO_DEEP)
+        except Malformed as error:
+            raise GuestProtocolError(f"the guest sent a malformed value: {error}") from None
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            # msgpack reports broken framing and unhashable keys so; texts of its own making.
+            reason = str(error) or type(error).__name__
+            raise GuestProtocolError(f"the guest sent a malformed value: {reason}") from None
+        except (OverflowError, MemoryError, RecursionError, ArithmeticError) as error:
+            kind = type(error).__name__
+            raise GuestProtocolError(f"the guest sent a malformed value: {kind}") from None
+        finally:
+            self.busy = False
+        return value
+
+    def _unpack(self, data: bytes) -> Any:
+        if self._careful:
+            return self._unpackb(data, object_pairs_hook=_checked_dict)
+        return self._unpackb(data)
+
+    def _ext(self, code: int, data: bytes) -> object:
+        handler = self._handlers.get(code)
+        if handler is None:
+            raise Malformed(f"extension type {code}")
+        self._budget -= len(data)
+        if self._budget < 0:
+            raise Malformed("tuples, sets or dataclasses with too much data in too many levels")
+        return handler(data)
+
+    def _nest(self, data: bytes) -> Any:
+        """Decode the payload of an extension value."""
+        if self._depth >= wire.MAX_DEPTH:
+            raise Malformed(TOO_DEEP)
+        scan(data)
+        self._depth += 1
+        value = self._unpack(data)
+        self._depth -= 1
+        return value
+
+    def _items(self, data: bytes, counts: tuple[int, ...] = ()) -> list[Any]:
+        items = self._nest(data)
+        if type(items) is not list or (counts and len(items) not in counts):
+            raise Malformed("an extension value without its array")
+        return items
+
+    def _integers(self, items: list[Any]) -> list[int]:
+        for item in items:
+            if type(item) is not int:
+                raise Malformed("a date or time with fields that are not integers")
+        return items
+
+    def _tuple(self, data: bytes) -> tuple[Any, ...]:
+        self._nested = True
+        return tuple(self._items(data))
+
+    def _set(self, data: bytes) -> set[Any]:
+        self._nested = True
+        items = self._items(data)
+        check_hashes(items, len(items))
+        return set(items)
+
+    def _frozenset(self, data: bytes) -> frozenset[Any]:
+        self._nested = True
+        items = self._items(data)
+        check_hashes(items, len(items))
+        return frozenset(items)
+
+    def _datetime(self, data: bytes) -> datetime.datetime:
+        *fields, fold, zone = self._items(data, (9,))
+        year, month, day, hour, minute, second, micro = self._integers(fields)
+        return datetime.datetime(
+            year, month, day, hour, minute, second, micro, _zone(zone), fold=_fold(fold)
+        )
+
+    def _date(self, data: bytes) -> datetime.date:
+        year, month, day = self._integers(self._items(data, (3,)))
+        return datetime.date(year, month, day)
+
+    def _time(self, data: bytes) -> datetime.time:
+        *fields, fold, zone = self._items(data, (6,))
+        hour, minute, second, micro = self._integers(fields)
+        return datetime.time(hour, minute, second, micro, _zone(zone), fold=_fold(fold))
+
+    def _timedelta(self, data: bytes) -> datetime.timedelta:
+        days, seconds, micros = self._integers(self._items(data, (3,)))
+        return datetime.timedelta(days, seconds, micros)
+
+    def _enum(self, data: bytes) -> enum.Enum:
+        name, member = self._items(data, (2,))
+        cls = self.types.enums.get(name) if type(name) is str else None
+        if cls is None:
+            raise Malformed(f"the enum {_named(name)}, which is not declared")
+        if issubclass(cls, enum.Flag):
+            if type(member) is int:
+                return cls(member)
+        elif type(member) is str and member in cls.__members__:
+            return cls[member]
+        raise Malformed(f"{_named(member)}, which is not a member of the enum {name}")
+
+    def _dataclass(self, data: bytes) -> object:
+        self._nested = True
+        name, values = self._items(data, (2,))
+        plan = self.types.dataclasses.get(name) if type(name) is str else None
+        if plan is None:
+            raise Malformed(f"the dataclass {_named(name)}, which is not declared")
+        if type(values) is not dict or values.keys() != set(plan.fields):
+            raise Malformed(f"the dataclass {name} with other fields than it has")
+        late = {field: values.pop(field) for field in plan.late}
+        try:
+            made = plan.cls(**values)
+        except Exception as error:
+            raise Malformed(f"the dataclass {name} refused its fields: {error}") from error
+        for field, value in late.items():
+            object.__setattr__(made, field, value)
+        return made
+
+    def _opaque(self, data: bytes) -> Opaque:
+        type_name, text = self._items(data, (2,))
+        if type(type_name) is not str or type(text) is not str:
+            raise Malformed("an opaque value without its texts")
+        return Opaque(type_name, text)
+
+
+def _checked_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    check_hashes((key for key, _ in pairs), len(pairs))
+    return dict(pairs)
+
+
+def _named(value: object) -> str:
+    """A text for messages, of bounded length and without control characters."""
+    return repr(value)[:80] if type(value) in (str, int) else f"a {type(value).__name__}"
+
+
+def _big_int(data: bytes) -> int:
+    return int.from_bytes(data, "little", signed=True)
+
+
+def _surrogates(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+def _decimal(data: bytes) -> decimal.Decimal:
+    if not _DECIMAL.fullmatch(data):
+        raise Malformed("a Decimal that is not a number")
+    return _EXACT.create_decimal(data.decode("ascii"))
+
+
+def _uuid(data: bytes) -> uuid.UUID:
+    return uuid.UUID(bytes=data)
+
+
+def _complex(data: bytes) -> complex:
+    return complex(*struct.unpack("<dd", data))
+
+
+def _fold(fold: object) -> int:
+    if type(fold) is not int or fold not in (0, 1):
+        raise Malformed("a time with a fold other than 0 and 1")
+    return fold
+
+
+def _zone(zone: object) -> datetime.tzinfo | None:
+    if zone is None:
+        return None
+    if type(zone) is str:
+        if not _ZONE.fullmatch(zone):
+            raise Malformed("a time zone that is not the name of one")
+        try:
+            return zoneinfo.ZoneInfo(zone)
+        except Exception:
+            # Not the guest's fault: it may know more zones than this machine.
+            raise UnsupportedValueError(
+                f"the guest sent a time in the zone {zone!r}, which this machine has no data for: "
+                "install the tzdata package"
+            ) from None
+    if type(zone) is not list or len(zone) != 2 or type(zone[0]) is not int:
+        raise Malformed("a time zone that is neither a name nor an offset")
+    offset = datetime.timedelta(microseconds=zone[0])
+    if zone[1] is None:
+        return datetime.timezone(offset)
+    if type(zone[1]) is not str:
+        raise Malformed("a time zone whose name is not a text")
+    return datetime.timezone(offset, zone[1])

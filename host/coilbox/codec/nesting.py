@@ -1,0 +1,97 @@
+"""Bounds on untrusted bytes and on nesting, checked at C speed where that is possible."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+from coilbox.codec import wire
+
+TOO_DEEP = f"nested deeper than {wire.MAX_DEPTH} levels, or contains itself"
+
+# msgpack's parser stops at 1024 levels. With this many levels in front of the data it stops at 128.
+_LEVELS_IN_FRONT = b"\x91" * (1024 - wire.MAX_DEPTH)
+
+# The first bytes of lists, dicts and extension values.
+_OPENERS = bytes([*range(0x80, 0xA0), *range(0xC7, 0xCA), *range(0xD4, 0xD9), *range(0xDC, 0xE0)])
+
+# A scan costs 3 µs, counting openers 1 ns for each byte.
+_COUNT_UP_TO = 1024
+
+_SCALARS = (str, bytes, int, float, type(None))
+
+# In one dict or set, so many keys of equal hash are taken for an attack. Keys that are not text
+# have hashes that a guest can compute, and n of one hash cost n² comparisons.
+_EQUAL_HASHES = 32
+
+
+class Malformed(Exception):
+    """Bytes that are not a value of the codec; becomes GuestProtocolError."""
+
+
+def scan(data: bytes) -> bool:
+    """Check the frame of ``data`` without making objects; return whether it is surely shallow.
+
+    After a scan of data above a few hundred bytes, every length in it is true, so that decoding
+    allocates no more than a multiple of its size, and lists and dicts nest within the limit.
+    (Extension values are opaque here: what is in them is scanned when they are decoded.)
+
+    Returns:
+        True if nothing in ``data``, extension values included, can exceed the depth limit.
+
+    Raises:
+        Malformed: cut off, too deep, or not MessagePack.
+    """
+    size = len(data)
+    if size <= wire.MAX_DEPTH:
+        return True
+    if size <= _COUNT_UP_TO and size - len(data.translate(None, _OPENERS)) <= wire.MAX_DEPTH:
+        return True
+    unpacker = msgpack.Unpacker(max_buffer_size=size + len(_LEVELS_IN_FRONT), timestamp=2)
+    unpacker.feed(_LEVELS_IN_FRONT)
+    unpacker.feed(data)
+    try:
+        unpacker.skip()
+    except msgpack.StackError:
+        raise Malformed(TOO_DEEP) from None
+    except (ValueError, msgpack.UnpackException) as error:
+        raise Malformed(str(error) or "cut off") from None
+    return False
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether lists, dicts, tuples, sets and dataclasses nest beyond the limit in ``value``."""
+    level = [value]
+    for _ in range(wire.MAX_DEPTH + 1):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(dict.keys(item))
+                inner.extend(dict.values(item))
+            elif isinstance(item, (list, tuple, set, frozenset)):
+                inner.extend(item)
+            elif hasattr(item, "__dataclass_fields__"):
+                inner.extend(getattr(item, name) for name in item.__dataclass_fields__)
+        level = [item for item in inner if not isinstance(item, _SCALARS)]
+        if not level:
+            return False
+    return True
+
+
+def check_hashes(keys: Iterable[object], count: int) -> None:
+    """Refuse ``count`` keys of a dict or set when too many share one hash.
+
+    Raises:
+        Malformed: too many keys share one hash, or a key has none.
+    """
+    if count <= _EQUAL_HASHES:
+        return
+    try:
+        [(_, most)] = collections.Counter(map(hash, keys)).most_common(1)
+    except TypeError as error:
+        raise Malformed(str(error)) from None
+    if most > _EQUAL_HASHES:
+        raise Malformed(f"{most} keys of one dict or set have the same hash")
