@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from coilbox.codec import Codec
+from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.engines.protocol import HostImport, Instance, StopGuest
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded, UnsupportedValueError
 
@@ -22,12 +22,12 @@ HostFunctions = Mapping[str, Callable[..., Any]]
 class HostCalls:
     """The host functions of one sandbox, by number, and the reply that waits to be fetched."""
 
-    __slots__ = ("codec", "count", "functions", "names", "waiting")
+    __slots__ = ("count", "functions", "names", "types", "waiting")
 
-    def __init__(self, functions: HostFunctions, codec: Codec) -> None:
+    def __init__(self, functions: HostFunctions, types: TypeRegistry) -> None:
         self.names = list(functions)
         self.functions = list(functions.values())
-        self.codec = codec
+        self.types = types
         self.waiting = b""
         self.count = 0
 
@@ -41,7 +41,7 @@ class HostCalls:
             GuestProtocolError: the guest sent what is no call.
         """
         self.count += 1
-        call = self.codec.decode(data)
+        call = decode(data, self.types)
         match call:
             case [list(args), dict(kwargs)] if number < len(self.functions):
                 pass
@@ -50,7 +50,7 @@ class HostCalls:
         name = self.names[number]
         try:
             value = self.functions[number](*args, **kwargs)
-            return self.codec.encode([0, value])
+            return encode([0, value], self.types)
         except UnsupportedValueError as error:
             _log.error("host function %s returned a value that cannot cross: %s", name, error)
             text = f"host function {name!r} returned a value that cannot cross"
@@ -58,7 +58,7 @@ class HostCalls:
             identifier = secrets.token_hex(4)
             _log.exception("host function %s failed (call %s)", name, identifier)
             text = f"host function {name!r} failed (call {identifier}; see the host's log)"
-        return self.codec.encode([1, {"type": "HostInternalError", "message": text}])
+        return encode([1, {"type": "HostInternalError", "message": text}], self.types)
 
 
 def _session(instance: Instance) -> Session:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from coilbox.codec import Types
+from coilbox.codec import TypeRegistry
 from coilbox.errors import (
     SandboxBusyError,
     SandboxClosedError,
@@ -76,7 +76,7 @@ class Sandbox:
         self._scratch = scratch
         self._env = _strings(env or {}, "env")
         self._functions = _functions(functions or {})
-        self._types = Types(*types)
+        self._types = TypeRegistry(types)
         if self.limits.memory_bytes < self._image.memory_bytes:
             raise UsageError(
                 f"Limits.memory_bytes is {self.limits.memory_bytes}, but Python itself needs "

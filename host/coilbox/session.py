@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coilbox.codec import Codec, Types
+from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.engines.protocol import Program, StopGuest
 from coilbox.errors import (
     GuestCancelled,
@@ -50,12 +50,11 @@ class Session:
         tree: VirtualTree,
         limits: Limits,
         functions: HostFunctions,
-        types: Types,
+        types: TypeRegistry,
         env: Mapping[str, str],
     ) -> None:
         self.limits = limits
-        self._codec = Codec(types)
-        self.host_calls = HostCalls(functions, self._codec)
+        self.host_calls = HostCalls(functions, types)
         self.stopped: GuestError | None = None
         self._types = types
         self._info = info
@@ -108,7 +107,7 @@ class Session:
         self._instance.interrupt()
 
     def _perform(self, request: list[Any], streams: Streams) -> Result:
-        data = self._codec.encode(request)
+        data = encode(request, self._types)
         self.wasi.set_stdio(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
         self.host_calls.count = 0
         value: Any = None
@@ -121,7 +120,7 @@ class Session:
                 if not self._started:
                     self._exchange(self._start_request())
                     self._started = True
-                reply = self._codec.decode(self._exchange(data))
+                reply = decode(self._exchange(data), self._types)
             finally:
                 watchdog.disarm(alarm)
             value, error, exit_code = _outcome(reply)
@@ -160,7 +159,7 @@ class Session:
             "functions": self.host_calls.names,
             "types": self._types.specs(),
         }
-        return self._codec.encode([_START, facts])
+        return encode([_START, facts], self._types)
 
     def _exchange(self, request: bytes) -> bytes:
         """Send a request and fetch the reply."""
