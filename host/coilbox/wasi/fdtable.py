@@ -1,0 +1,207 @@
+"""Open descriptors of a guest: what each number stands for, and what may be done with it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import BinaryIO, Protocol, TypeAlias
+
+from coilbox.wasi import constants as c
+from coilbox.wasi.vfs.node import Entry, File, WasiError
+from coilbox.wasi.vfs.tree import Place
+
+PREOPEN = 3
+# Files get numbers behind the preopened directory, never those of a closed stdio stream, which the
+# next run would take for its own.
+_FIRST_FILE = 4
+
+
+class OutputSink(Protocol):
+    """Takes what the guest writes to stdout or stderr."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of ``data``; raise StopGuest to stop the guest."""
+
+
+Input: TypeAlias = bytes | BinaryIO | Callable[[int], bytes] | None
+
+
+class InputStream:
+    """Standard input: bytes, a binary file, or a function that gives at most n bytes.
+
+    A function or file ends the stream with empty bytes.
+    """
+
+    __slots__ = ("_buffer", "_position", "_read")
+
+    def __init__(self, source: Input) -> None:
+        self._buffer = b""
+        self._position = 0
+        self._read: Callable[[int], bytes | None] | None = None
+        if source is None:
+            pass
+        elif isinstance(source, bytes | bytearray | memoryview):
+            self._buffer = bytes(source)
+        elif hasattr(source, "read"):
+            # read1 gives what is there; read would wait for the full length.
+            self._read = getattr(source, "read1", source.read)
+        else:
+            self._read = source
+
+    def read(self, length: int) -> bytes:
+        """At most ``length`` bytes; empty at the end."""
+        if self._position >= len(self._buffer):
+            if self._read is None or length == 0:
+                return b""
+            data = self._read(length)
+            if not data:
+                return b""
+            if not isinstance(data, bytes):
+                raise TypeError(f"stdin gave {type(data).__name__} instead of bytes")
+            if len(data) <= length:
+                return data
+            self._buffer, self._position = data, 0
+        start = self._position
+        self._position = min(start + length, len(self._buffer))
+        return self._buffer[start : self._position]
+
+    def ready(self) -> int:
+        """Bytes known to be there, at least 1 where only asking would tell."""
+        return max(len(self._buffer) - self._position, 1 if self._read is not None else 0)
+
+
+class Descriptor:
+    """One open descriptor. Exactly one of ``file``, ``place``, ``source``, ``sink`` is its object.
+
+    ``place`` is None for the preopened directory, too: it stands for the tree's root, which is
+    built when it is first used.
+    """
+
+    __slots__ = (
+        "file",
+        "filetype",
+        "flags",
+        "listing",
+        "place",
+        "position",
+        "rights",
+        "rights_inheriting",
+        "sink",
+        "source",
+    )
+
+    def __init__(
+        self,
+        filetype: int,
+        rights: int,
+        rights_inheriting: int = 0,
+        *,
+        flags: int = 0,
+        file: File | None = None,
+        place: Place | None = None,
+        source: InputStream | None = None,
+        sink: OutputSink | None = None,
+    ) -> None:
+        self.filetype = filetype
+        self.rights = rights
+        self.rights_inheriting = rights_inheriting
+        self.flags = flags
+        self.file = file
+        self.place = place
+        self.source = source
+        self.sink = sink
+        self.position = 0
+        self.listing: list[Entry] | None = None
+
+    def need(self, right: int, otherwise: int = c.ENOTCAPABLE) -> None:
+        """Refuse with ``otherwise`` unless the descriptor has the right."""
+        if not self.rights & right:
+            raise WasiError(otherwise)
+
+    def regular(self) -> File:
+        """The open file; ESPIPE for a stream, EISDIR for a directory."""
+        if self.file is None:
+            directory = self.filetype == c.TYPE_DIRECTORY
+            raise WasiError(c.EISDIR if directory else c.ESPIPE)
+        return self.file
+
+    def close(self) -> None:
+        """Free what it holds of the host."""
+        self.listing = None
+        if self.file is not None:
+            self.file.close()
+        if self.place is not None:
+            self.place.directory.release()
+
+
+class DescriptorTable:
+    """Numbers to descriptors. ``limit`` bounds how many files and directories are open at once."""
+
+    __slots__ = ("_free", "_next", "limit", "open")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.open: dict[int, Descriptor] = {}
+        self._free: list[int] = []
+        self._next = _FIRST_FILE
+
+    def get(self, fd: int) -> Descriptor:
+        """The descriptor with that number."""
+        descriptor = self.open.get(fd)
+        if descriptor is None:
+            raise WasiError(c.EBADF)
+        return descriptor
+
+    def check_room(self) -> None:
+        """Refuse before something is opened that could not be kept."""
+        if self._next - _FIRST_FILE - len(self._free) >= self.limit:
+            raise WasiError(c.EMFILE)
+
+    def add(self, descriptor: Descriptor) -> int:
+        """Give it the lowest free number."""
+        if self._free:
+            fd = heapq.heappop(self._free)
+        else:
+            fd = self._next
+            self._next += 1
+        self.open[fd] = descriptor
+        return fd
+
+    def remove(self, fd: int) -> None:
+        """Close a number. The preopened directory stays: libc keeps its number in the snapshot."""
+        descriptor = self.get(fd)
+        if fd == PREOPEN:
+            raise WasiError(c.ENOTSUP)
+        self._forget(fd)
+        descriptor.close()
+
+    def renumber(self, source: int, target: int) -> None:
+        """Move a descriptor onto the number of another open one, which is closed."""
+        descriptor = self.get(source)
+        replaced = self.get(target)
+        if PREOPEN in (source, target):
+            raise WasiError(c.ENOTSUP)
+        if source == target:
+            return
+        self._forget(source)
+        self.open[target] = descriptor
+        replaced.close()
+
+    def replace(self, fd: int, descriptor: Descriptor) -> None:
+        """Put a stream at one of the first numbers, closing what is there."""
+        replaced = self.open.get(fd)
+        self.open[fd] = descriptor
+        if replaced is not None:
+            replaced.close()
+
+    def close(self) -> None:
+        """Close everything."""
+        descriptors = list(self.open.values())
+        self.open.clear()
+        for descriptor in descriptors:
+            descriptor.close()
+
+    def _forget(self, fd: int) -> None:
+        del self.open[fd]
+        if fd >= _FIRST_FILE:
+            heapq.heappush(self._free, fd)

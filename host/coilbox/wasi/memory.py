@@ -1,0 +1,107 @@
+"""Between the guest's memory and the functions: structures, vectors, paths, and the guard."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import struct
+from collections.abc import Callable, Iterator
+from typing import Concatenate, ParamSpec, Protocol
+
+from coilbox.errors import GuestProtocolError
+from coilbox.wasi import constants as c
+from coilbox.wasi.context import WasiContext
+from coilbox.wasi.vfs.node import Stat, WasiError
+
+log = logging.getLogger("coilbox.wasi")
+
+# Most bytes copied between host and guest at once: bounds what a call can allocate in the host.
+CHUNK = 1 << 20
+# Most vectors of one call, as IOV_MAX of Linux.
+_VECTORS_MAX = 1024
+
+u32 = struct.Struct("<I")
+u64 = struct.Struct("<Q")
+vector = struct.Struct("<II")
+# filestat: dev, ino, filetype, nlink, size, atim, mtim, ctim.
+_filestat = struct.Struct("<QQB7xQQQQQ")
+
+
+class Holder(Protocol):
+    """What the owner sets as an instance's context."""
+
+    wasi: WasiContext
+
+
+class WasiInstance(Protocol):
+    """What the functions here need of an instance."""
+
+    context: Holder
+
+    def read(self, address: int, length: int) -> bytes:
+        """Copy bytes out of linear memory."""
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Copy bytes into linear memory."""
+
+
+P = ParamSpec("P")
+Implementation = Callable[Concatenate[WasiContext, WasiInstance, P], int]
+Import = Callable[Concatenate[WasiInstance, P], int]
+
+
+def guarded(function: Implementation[P]) -> Import[P]:
+    """Make a total host import of an implementation that raises errors.
+
+    Whatever a guest passes, it gets an error number; only what is no Exception (StopGuest,
+    KeyboardInterrupt) goes up.
+    """
+
+    @functools.wraps(function)
+    def call(instance: WasiInstance, /, *args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return function(instance.context.wasi, instance, *args, **kwargs)
+        except WasiError as error:
+            return error.code
+        except OSError as error:
+            return c.from_host(error)
+        except GuestProtocolError:
+            return c.EFAULT
+        except MemoryError:
+            return c.ENOMEM
+        except Exception:
+            log.exception("a bug of coilbox in %s: the guest gets EIO", function.__name__)
+            return c.EIO
+
+    return call
+
+
+def read_path(instance: WasiInstance, address: int, length: int) -> bytes:
+    """A path from guest memory: UTF-8 without NUL."""
+    if length >= c.PATH_MAX:
+        raise WasiError(c.ENAMETOOLONG)
+    path = instance.read(address, length)
+    if b"\0" in path:
+        raise WasiError(c.EINVAL)
+    if not path.isascii():
+        try:
+            path.decode()
+        except UnicodeDecodeError:
+            raise WasiError(c.EILSEQ) from None
+    return path
+
+
+def vectors(instance: WasiInstance, address: int, count: int) -> Iterator[tuple[int, int]]:
+    """Address and length of each buffer of an iovec array, empty ones left out."""
+    if count > _VECTORS_MAX:
+        raise WasiError(c.EINVAL)
+    for buffer, length in vector.iter_unpack(instance.read(address, 8 * count)):
+        if length:
+            yield buffer, length
+
+
+def pack_filestat(stat: Stat) -> bytes:
+    """A ``filestat`` structure; the link count and the time of status change are not told."""
+    return _filestat.pack(
+        stat.device, stat.inode, stat.filetype, 1, stat.size, stat.atime, stat.mtime, stat.mtime
+    )
