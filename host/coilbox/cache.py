@@ -100,6 +100,9 @@ class Entry:
             raise KeyError(f"{self.kind}/{self.key} has no file {name!r}")
         return self.path / name
 
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
     def digest(self, name: str) -> str:
         """SHA-256 of one of its files, as hexadecimal digits."""
         return str(self.manifest["files"][name]["sha256"])
@@ -171,6 +174,10 @@ class Cache:
         with contextlib.suppress(OSError):
             os.utime(path)  # when it was last used, for prune()
         return Entry(kind, key, path, read_manifest(path))
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether an entry is there, sound or not."""
+        return self.path(kind, key).is_dir()
 
     def keys(self, kind: str) -> list[str]:
         """The keys of a kind, sound or damaged."""
