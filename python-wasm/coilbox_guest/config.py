@@ -1,0 +1,97 @@
+"""The guest build file: what goes into an image (``configs/guest/*.yaml``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from coilbox.yamlfile import load_yaml
+
+PAGE = 65536
+Pass = Literal["stack-safety", "safepoints", "tail-calls"]
+ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StaticModule(_Strict):
+    """A C extension module that is compiled into the guest."""
+
+    name: ModuleName = Field(description="Its import name; its C code defines PyInit_<last part>.")
+    sources: list[str] = Field(
+        min_length=1, description="C files, relative to the guest build file."
+    )
+
+
+class SharedLibraryFile(_Strict):
+    """A position-independent wasm library that is linked into the guest."""
+
+    name: str = Field(min_length=1, description="Its name in messages.")
+    file: str = Field(description="The file, relative to the guest build file.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the file.")
+
+
+class GuestBuild(_Strict):
+    """What goes into a guest image."""
+
+    variant: str = Field(
+        "default", pattern=r"^[a-z0-9-]+$", description="Name of this build, kept in the image."
+    )
+    preload: list[ModuleName] = Field(
+        default_factory=list,
+        description="Modules imported before the snapshot: there at once in every sandbox.",
+    )
+    static_modules: list[StaticModule] = Field(
+        default_factory=list, description="C extension modules compiled into the guest."
+    )
+    shared_libraries: list[SharedLibraryFile] = Field(
+        default_factory=list, description="Further wasm libraries, linked beside CPython's."
+    )
+    stack_bytes: int = Field(
+        1 << 20,
+        ge=128 << 10,
+        le=64 << 20,
+        multiple_of=PAGE,
+        description="Size of the shadow stack, by which CPython bounds recursion.",
+    )
+    memory_maximum_bytes: int = Field(
+        1 << 32,
+        ge=64 << 20,
+        le=1 << 32,
+        multiple_of=PAGE,
+        description="What linear memory may ever grow to; a sandbox's own limit is lower.",
+    )
+    passes: list[Pass] = Field(
+        default=["stack-safety", "safepoints"],
+        description="Transformations of the linked module, in the order they are applied.",
+    )
+    _folder: Path = PrivateAttr(default=Path())
+
+    def located(self, folder: Path) -> GuestBuild:
+        """The same build, with relative file names taken from a folder."""
+        copy = self.model_copy()
+        copy._folder = folder
+        return copy
+
+    def file(self, name: str) -> Path:
+        """A file that the build names."""
+        return self._folder / name
+
+    def files(self) -> list[Path]:
+        """All files that the build names, in its order."""
+        names = [source for module in self.static_modules for source in module.sources]
+        names += [library.file for library in self.shared_libraries]
+        return [self.file(name) for name in names]
+
+
+def load_config(path: Path) -> GuestBuild:
+    """Read a guest build file.
+
+    Raises:
+        ConfigError: it is wrong; the message has file:line:column.
+    """
+    return load_yaml(path, GuestBuild).located(path.absolute().parent)

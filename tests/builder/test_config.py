@@ -1,0 +1,79 @@
+"""Guest build files: what is accepted, and where mistakes are shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coilbox.errors import ConfigError
+from coilbox.resources import configs
+from coilbox_guest.config import GuestBuild, load_config
+from coilbox_guest.schema import NAME, schema_text
+
+
+def test_the_default_build() -> None:
+    build = load_config(configs() / "guest" / "default.yaml")
+    assert build.variant == "default"
+    assert "json" in build.preload
+    assert build.preload == sorted(set(build.preload))
+    assert build.files() == []
+
+
+def test_the_schema_is_up_to_date() -> None:
+    kept = (configs() / "schemas" / NAME).read_text()
+    assert kept == schema_text(), "run: python -m coilbox_guest.schema"
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("")
+    build = load_config(tmp_path / "x.yaml")
+    assert build.model_dump() == GuestBuild().model_dump()
+
+
+def test_files_are_relative_to_the_build_file(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        "static_modules: [{name: fast, sources: [c/fast.c]}]\n"
+        f"shared_libraries: [{{name: l, file: l.so, sha256: {'a' * 64}}}]\n"
+    )
+    build = load_config(tmp_path / "x.yaml")
+    assert build.files() == [tmp_path / "c" / "fast.c", tmp_path / "l.so"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stack_bytes: 65536\n", "1:1: stack_bytes: Input should be greater than or equal to"),
+        ("variant: a\nstack_bytes: 131073\n", "2:1: stack_bytes: Input should be a multiple of"),
+        ("variant: a\n  b: c\n", "2:4: mapping values are not allowed here"),
+        ("x: [1\n", "2:1: expected ',' or ']', but got '<stream end>'"),
+        ("variant: a\nspeed: 9\n", "2:1: speed: Extra inputs are not permitted"),
+        ("variant: a\nvariant: b\n", "2:1: variant: given twice"),
+        ("passes:\n  - safepoints\n  - magic\n", "3:5: passes.1: Input should be 'stack-safety'"),
+        ("preload:\n  - json\n  - 'os;x'\n", "3:5: preload.1: String should match pattern"),
+        ("static_modules:\n  - name: a\n", "2:5: static_modules.0.sources: Field required"),
+        ("[1, 2]\n", "1:1: Input should be a valid dictionary"),
+    ],
+)
+def test_mistakes_are_shown_where_they_are(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"{path}:{message}")
+
+
+def test_every_mistake_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("speed: 1\nstack_bytes: a\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "x.yaml").write_bytes(b"variant: \xff\n")
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        load_config(tmp_path / "x.yaml")
