@@ -74,7 +74,9 @@ class WasmtimeInstance:
                 f"no room for one more sandbox on this machine ({text.strip()}); "
                 "close some, or raise the process's address space limit (ulimit -v)"
             )
-        self._memory = self._export(b"memory", _EXTERN_MEMORY).of.memory
+        # The union's members live in this object, so it is kept.
+        self._memory_export = self._export(b"memory", _EXTERN_MEMORY)
+        self._memory = self._memory_export.of.memory
         self._base = lib.wasmtime_memory_data(self._context, ffi.addressof(self._memory))
         self._size: int = lib.wasmtime_memory_data_size(self._context, ffi.addressof(self._memory))
         # The memory never moves (its whole 4 GiB are reserved), so one view serves for good.
