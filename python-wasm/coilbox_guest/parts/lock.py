@@ -69,6 +69,11 @@ class Lock:
     parts: tuple[Part, ...]
     tools: tuple[Tool, ...]
 
+    @property
+    def items(self) -> list[Part | Tool]:
+        """Everything that the guest is made of."""
+        return [*self.parts, *self.tools]
+
     def part(self, name: str) -> Part:
         """The part that coilbox calls ``name``.
 
