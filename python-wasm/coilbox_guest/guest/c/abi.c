@@ -1,0 +1,186 @@
+/* The guest's exported ABI, version 1 (docs/architecture.md). */
+#include "coilbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT(name) __attribute__((export_name(#name))) name
+
+enum {
+  MAGIC = 0x4C494F43,
+  ABI = 1,
+  REQUEST_CAPACITY = 65536,
+  REPLY_CAPACITY = 16384,
+
+  /* Error numbers of coilbox_request and coilbox_boot. */
+  OK = 0,
+  NOT_BOOTED = 1,
+  BAD_REQUEST = 2,
+  NO_REPLY = 3,
+  BOOT_FAILED = 4,
+};
+
+struct coilbox_info {
+  uint32_t magic, abi, size, request, request_capacity, reply, reply_length, poll_page,
+      eval_breaker, stack_low, stack_high;
+};
+
+/* Made by the linker: starts libc and the libraries. */
+void coilbox_construct(void);
+extern unsigned char coilbox_poll_page[], __stack_low, __stack_high;
+
+static _Alignas(16) uint8_t request_buffer[REQUEST_CAPACITY];
+static _Alignas(16) uint8_t reply_buffer[REPLY_CAPACITY];
+static uint8_t *long_request; /* made by coilbox_reserve for one request, or NULL */
+static size_t long_request_capacity;
+static coilbox_writer reply;
+static struct coilbox_info info = {
+    .magic = MAGIC, .abi = ABI, .size = sizeof info, .request_capacity = REQUEST_CAPACITY};
+
+static uint32_t address(const void *pointer) { return (uint32_t)(uintptr_t)pointer; }
+
+const struct coilbox_info *EXPORT(coilbox_info)(void) {
+  info.request = address(request_buffer);
+  info.poll_page = address(coilbox_poll_page);
+  info.stack_low = address(&__stack_low);
+  info.stack_high = address(&__stack_high);
+  return &info;
+}
+
+void *EXPORT(coilbox_reserve)(size_t size) {
+  PyMem_RawFree(long_request);
+  long_request = NULL;
+  long_request_capacity = 0;
+  if (size <= REQUEST_CAPACITY)
+    return request_buffer;
+  long_request = PyMem_RawMalloc(size);
+  if (long_request)
+    long_request_capacity = size;
+  return long_request;
+}
+
+static PyObject *take_request(size_t size) {
+  const uint8_t *data = long_request ? long_request : request_buffer;
+  size_t capacity = long_request ? long_request_capacity : REQUEST_CAPACITY;
+  PyObject *request =
+      size <= capacity ? coilbox_decode(data, size) : coilbox_malformed("longer than its buffer");
+  PyMem_RawFree(long_request);
+  long_request = NULL;
+  return request;
+}
+
+static int write_outcome(PyObject *outcome) {
+  coilbox_writer_free(&reply);
+  coilbox_writer_start(&reply, reply_buffer, sizeof reply_buffer);
+  if (!PyTuple_Check(outcome) || PyTuple_GET_SIZE(outcome) != 2) {
+    PyErr_SetString(PyExc_SystemError, "an outcome is a pair");
+    return -1;
+  }
+  if (coilbox_write_array(&reply, 2) < 0 ||
+      coilbox_write_value(&reply, PyTuple_GET_ITEM(outcome, 0)) < 0)
+    return -1;
+  return coilbox_encode(&reply, PyTuple_GET_ITEM(outcome, 1), "value");
+}
+
+/* Writes the outcome, or else what the Python side makes of it: an opaque value, or an error. */
+static int write_or_explain(PyObject *outcome) {
+  if (write_outcome(outcome) == 0)
+    return 0;
+  PyObject *error = PyErr_GetRaisedException();
+  PyObject *other =
+      PyObject_CallFunctionObjArgs(coilbox_hooks.unsendable, error, outcome, NULL);
+  Py_DECREF(error);
+  int result = other ? write_outcome(other) : -1;
+  Py_XDECREF(other);
+  return result;
+}
+
+uint32_t EXPORT(coilbox_request)(size_t size) {
+  if (coilbox_hooks.handle == NULL)
+    return NOT_BOOTED;
+  PyObject *request = take_request(size);
+  if (request == NULL) {
+    PyErr_Clear();
+    return BAD_REQUEST;
+  }
+  PyObject *outcome = PyObject_CallOneArg(coilbox_hooks.handle, request);
+  Py_DECREF(request);
+  int failed = outcome == NULL || write_or_explain(outcome) < 0;
+  Py_XDECREF(outcome);
+  PyErr_Clear();
+  if (failed)
+    return NO_REPLY;
+  info.reply = address(reply.data);
+  info.reply_length = (uint32_t)reply.length;
+  return OK;
+}
+
+/* ---- boot ---- */
+
+static PyStatus preinitialize(void) {
+  PyPreConfig config;
+  PyPreConfig_InitIsolatedConfig(&config);
+  config.utf8_mode = 1;
+  config.allocator = PYMEM_ALLOCATOR_MIMALLOC; /* 4% faster than libc's malloc */
+  return Py_PreInitialize(&config);
+}
+
+static PyStatus set_paths(PyConfig *config) {
+  wchar_t **prefixes[] = {&config->prefix, &config->base_prefix, &config->exec_prefix,
+                          &config->base_exec_prefix, &config->home};
+  PyStatus status = PyStatus_Ok();
+  for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !PyStatus_Exception(status); i++)
+    status = PyConfig_SetString(config, prefixes[i], L"/usr");
+  if (!PyStatus_Exception(status))
+    status = PyConfig_SetString(config, &config->stdlib_dir, L"/usr/lib/python3.14");
+  config->module_search_paths_set = 1;
+  static const wchar_t *const paths[] = {L"/usr/lib/python3.14",
+                                         L"/usr/lib/python3.14/site-packages"};
+  for (size_t i = 0; i < sizeof paths / sizeof *paths && !PyStatus_Exception(status); i++)
+    status = PyWideStringList_Append(&config->module_search_paths, paths[i]);
+  return status;
+}
+
+static PyStatus initialize(void) {
+  PyStatus status = preinitialize();
+  if (PyStatus_Exception(status))
+    return status;
+  PyConfig config;
+  PyConfig_InitIsolatedConfig(&config);
+  const char *seed = getenv("PYTHONHASHSEED");
+  if (seed) {
+    config.use_hash_seed = 1;
+    config.hash_seed = strtoul(seed, NULL, 10);
+  }
+  config.write_bytecode = 0;
+  config.install_signal_handlers = 0;
+  config.configure_c_stdio = 0;
+  config.user_site_directory = 0;
+  config.pathconfig_warnings = 0;
+  config.parse_argv = 0;
+  status = set_paths(&config);
+  if (!PyStatus_Exception(status))
+    status = Py_InitializeFromConfig(&config);
+  PyConfig_Clear(&config);
+  return status;
+}
+
+uint32_t EXPORT(coilbox_boot)(void) {
+  coilbox_construct();
+  if (PyImport_AppendInittab("_coilbox", PyInit__coilbox) < 0)
+    return BOOT_FAILED;
+  PyStatus status = initialize();
+  if (PyStatus_Exception(status)) {
+    fprintf(stderr, "coilbox_boot: %s: %s\n", status.func ? status.func : "Python",
+            status.err_msg ? status.err_msg : "exit");
+    return BOOT_FAILED;
+  }
+  PyObject *boot = PyImport_ImportModule("_coilbox_runtime.boot");
+  if (boot == NULL) {
+    PyErr_Print();
+    return BOOT_FAILED;
+  }
+  Py_DECREF(boot);
+  info.eval_breaker = address(&PyThreadState_Get()->eval_breaker);
+  return OK;
+}

@@ -1,0 +1,116 @@
+"""Exceptions as the data that the host gets, whatever the guest's classes do."""
+
+from traceback import TracebackException
+
+from _coilbox_runtime.values import type_name
+
+_FRAMES = 100
+_CAUSES = 10
+_TEXT = 64 * 1024
+_LINE = 4096
+
+
+def describe(error, traceback):
+    """Return the description of an exception raised with `traceback` (docs/architecture.md)."""
+    try:
+        # Copies the traceback, because the exception keeps those of our own frames.
+        text = TracebackException(
+            type(error), error, traceback, lookup_lines=False, compact=True
+        )
+        description = _describe(error, text, _CAUSES)
+        description["traceback"] = _cut("".join(text.format()), _TEXT)
+    except BaseException as trouble:  # out of memory or stack, or classes that break traceback
+        del trouble
+        return minimal(error)
+    return description
+
+
+def minimal(error):
+    """Return a description that runs as little of the guest's code as can be."""
+    name = type_name(type(error))
+    message = _message(error)
+    return _fields(name, message) | {"traceback": f"{name}: {message}\n"}
+
+
+def _fields(name, message):
+    return {
+        "type": name[:_LINE],
+        "message": message,
+        "notes": [],
+        "cause": None,
+        "context": None,
+        "frames": [],
+        "children": [],
+        "traceback": "",
+    }
+
+
+def _message(error):
+    try:
+        return _cut(str.__str__(str(error)), _TEXT)
+    except BaseException:
+        return "<exception str() failed>"
+
+
+def _describe(error, text, depth):
+    description = _fields(type_name(type(error)), _message(error))
+    description["notes"] = [_cut(str(note), _TEXT) for note in text.__notes__ or ()][:_FRAMES]
+    description["frames"] = _frames(error, text)
+    if depth > 0:
+        if text.__cause__ is not None:
+            description["cause"] = _describe(error.__cause__, text.__cause__, depth - 1)
+        elif text.__context__ is not None:
+            description["context"] = _describe(error.__context__, text.__context__, depth - 1)
+        for child, child_text in zip(getattr(error, "exceptions", ()), text.exceptions or ()):
+            description["children"].append(_describe(child, child_text, depth - 1))
+    return description
+
+
+def _frames(error, text):
+    stack = list(text.stack)
+    if len(stack) > _FRAMES:
+        stack[_FRAMES // 2 : -_FRAMES // 2] = ()
+    frames = [
+        {
+            "file": frame.filename,
+            "line": frame.lineno or 0,
+            "end_line": frame.end_lineno,
+            "column": frame.colno,
+            "end_column": frame.end_colno,
+            "function": frame.name,
+            "source": _cut(frame.line or "", _LINE),
+        }
+        for frame in stack
+    ]
+    if isinstance(error, SyntaxError) and isinstance(error.lineno, int):
+        frames.append(_syntax_frame(error))
+    return frames
+
+
+def _syntax_frame(error):
+    """The place of a syntax error, which is no frame of the traceback."""
+    return {
+        "file": str(error.filename or "<unknown>"),
+        "line": error.lineno,
+        "end_line": _integer(error.end_lineno),
+        "column": _column(error.offset),
+        "end_column": _column(error.end_offset),
+        "function": "",
+        "source": _cut(str(error.text or "").rstrip("\n"), _LINE),
+    }
+
+
+def _integer(value):
+    return value if isinstance(value, int) else None
+
+
+def _column(offset):
+    # SyntaxError counts from 1, and 0 means that it does not know.
+    return offset - 1 if isinstance(offset, int) and offset > 0 else None
+
+
+def _cut(text, length):
+    if len(text) <= length:
+        return text
+    half = length // 2 - 20
+    return f"{text[:half]}\n... cut ...\n{text[-half:]}"

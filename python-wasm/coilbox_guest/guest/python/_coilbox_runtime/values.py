@@ -1,0 +1,178 @@
+"""Values that C leaves to Python: rare types, declared types, errors of host functions."""
+
+import builtins
+import dataclasses
+import datetime
+import decimal
+import enum
+import uuid
+import zoneinfo
+
+_DECIMAL, _UUID, _ENUM, _DATACLASS, _OPAQUE = 10, 11, 12, 13, 16
+_MICROSECOND = datetime.timedelta(microseconds=1)
+_REPR_LENGTH = 10_000
+
+names = {}  # declared class: name
+classes = {}  # name: declared class
+specs = {}  # name: how the host described a class that the guest has not declared itself
+
+
+class Opaque:
+    """A value that cannot cross: only what it is goes to the host."""
+
+    __slots__ = ("repr", "type_name")
+
+    def __init__(self, value):
+        self.type_name = type_name(type(value))
+        try:
+            self.repr = str.__str__(repr(value))[:_REPR_LENGTH]
+        except Exception as error:
+            self.repr = f"<repr() raised {type_name(type(error))}>"
+
+
+class HostError(Exception):
+    """A host function raised.
+
+    An exception of a built-in type arrives as a subclass of that type and of this one.
+
+    Attributes:
+        type: the name of the exception's type on the host.
+        message: its message.
+    """
+
+    def __init__(self, message="", type="HostError"):
+        super().__init__(message)
+        self.message = message
+        self.type = type
+
+    def __str__(self):
+        return self.message
+
+
+def type_name(cls):
+    """Qualified name of a class; built-in classes without their module."""
+    try:
+        module = str.__str__(cls.__module__)
+        name = str.__str__(cls.__qualname__)
+    except Exception:  # the guest's classes may have anything there
+        return type.__dict__["__name__"].__get__(cls)
+    return name if module == "builtins" else f"{module}.{name}"
+
+
+def declare(cls, name=None):
+    """Let values of `cls`, an enum or a dataclass, cross; the host declares the same name."""
+    if not isinstance(cls, type) or not (
+        issubclass(cls, enum.Enum) or dataclasses.is_dataclass(cls)
+    ):
+        raise TypeError(f"{cls!r} is neither an enum nor a dataclass")
+    name = name or cls.__name__
+    names.pop(classes.get(name), None)
+    classes[name] = cls
+    names[cls] = name
+    return cls
+
+
+def reduce(value):
+    """Return the extension type and payload of a value, or None if it may go as its base type."""
+    cls = type(value)
+    if cls is decimal.Decimal:
+        return _DECIMAL, str(value)
+    if cls is uuid.UUID:
+        return _UUID, value.bytes
+    if cls is Opaque:
+        return _OPAQUE, [value.type_name, value.repr]
+    name = names.get(cls)
+    if name is not None:
+        if isinstance(value, enum.Flag):
+            return _ENUM, [name, value.value]  # combinations have no name of their own
+        if isinstance(value, enum.Enum):
+            return _ENUM, [name, value.name]
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(cls)}
+        return _DATACLASS, [name, fields]
+    if isinstance(value, enum.Enum) or dataclasses.is_dataclass(cls):
+        kind = "enum" if isinstance(value, enum.Enum) else "dataclass"
+        raise TypeError(f"cannot send the {kind} {cls.__qualname__}: declare it first")
+    if isinstance(value, decimal.Decimal):
+        return _DECIMAL, decimal.Decimal.__str__(value)
+    if isinstance(value, uuid.UUID):
+        return _UUID, value.bytes
+    return None
+
+
+def restore(code, payload):
+    """Make the value of an extension type again."""
+    if code == _DECIMAL:
+        return decimal.Decimal(payload)
+    if code == _UUID:
+        return uuid.UUID(bytes=payload)
+    name, content = payload
+    cls = find_class(name)
+    if code == _ENUM:
+        return cls(content) if issubclass(cls, enum.Flag) else cls[content]
+    late = {field.name for field in dataclasses.fields(cls) if not field.init}
+    value = cls(**{key: item for key, item in content.items() if key not in late})
+    for key in late:
+        object.__setattr__(value, key, content[key])
+    return value
+
+
+def find_class(name):
+    """Return the declared class of a name; one that only the host declared is made now."""
+    cls = classes.get(name)
+    if cls is None:
+        if name not in specs:
+            raise ValueError(f"the type {name!r} is not declared")
+        cls = declare(_make_class(name.rpartition(".")[2], *specs[name]), name)
+    return cls
+
+
+def _make_class(name, kind, *spec):
+    if kind == "enum":
+        base, members = spec
+        return getattr(enum, base)(name, members, module="coilbox.types")
+    fields, frozen = spec
+    return dataclasses.make_dataclass(name, fields, frozen=frozen, module="coilbox.types")
+
+
+def zone_out(zone):
+    """Return what stands for a time zone in the codec."""
+    if isinstance(zone, datetime.timezone):
+        offset, *name = zone.__getinitargs__()
+        return [offset // _MICROSECOND, name[0] if name else None]
+    if isinstance(zone, zoneinfo.ZoneInfo) and zone.key is not None:
+        return zone.key
+    raise TypeError(
+        f"cannot send a time zone of type {type_name(type(zone))}: "
+        "use datetime.timezone or zoneinfo.ZoneInfo"
+    )
+
+
+def zone_in(zone):
+    """Return the time zone that stands in the codec."""
+    if isinstance(zone, str):
+        return zoneinfo.ZoneInfo(zone)
+    offset, name = zone
+    offset = datetime.timedelta(microseconds=offset)
+    return datetime.timezone(offset) if name is None else datetime.timezone(offset, name)
+
+
+_host_errors = {}
+
+
+def host_error(description):
+    """Return the exception that a failed host call raises."""
+    name, message = description["type"], description["message"]
+    try:
+        cls = _host_errors.get(name) or _host_errors.setdefault(name, _error_class(name))
+        error = cls(message)
+    except TypeError:  # a type that takes other arguments, like UnicodeDecodeError
+        error = HostError(message)
+    error.type = name
+    return error
+
+
+def _error_class(name):
+    base = getattr(builtins, name, None)
+    if isinstance(base, type) and issubclass(base, Exception):
+        return type(name, (HostError, base), {"__module__": "coilbox.host"})
+    return HostError
