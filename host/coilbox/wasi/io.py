@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from coilbox.wasi import constants as c
 from coilbox.wasi.context import WasiContext
 from coilbox.wasi.fdtable import Descriptor
-from coilbox.wasi.memory import CHUNK, WasiInstance, guarded, u32, vector, vectors
+from coilbox.wasi.memory import CHUNK, HostFault, WasiInstance, guarded, u32, vector, vectors
 from coilbox.wasi.vfs.node import File, WasiError
 
 _unpack_vector = vector.unpack
@@ -51,11 +51,19 @@ def fd_write(
         if count == 1:
             address, length = _unpack_vector(instance.read(iovs, 8))
             if length <= CHUNK:
-                sink.write(instance.read(address, length))
+                data = instance.read(address, length)
+                try:
+                    sink.write(data)
+                except Exception as error:
+                    raise HostFault(error) from None
                 instance.write(result, _pack_u32(length))
                 return 0
         for address, length in _chunks(context, instance, iovs, count):
-            sink.write(instance.read(address, length))
+            data = instance.read(address, length)
+            try:
+                sink.write(data)
+            except Exception as error:
+                raise HostFault(error) from None
             written += length
     else:
         written = _write_file(context, instance, descriptor, iovs, count)
@@ -154,7 +162,10 @@ def _read_stream(
     for address, length in _chunks(context, instance, iovs, count):
         # The guest's buffer is tried first, so that no input is lost to a bad address.
         instance.read(address, min(length, 1))
-        data = source.read(length)
+        try:
+            data = source.read(length)
+        except Exception as error:
+            raise HostFault(error) from None
         instance.write(address, data)
         return len(data)
     return 0

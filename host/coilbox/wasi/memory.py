@@ -45,6 +45,17 @@ class WasiInstance(Protocol):
         """Copy bytes into linear memory."""
 
 
+class HostFault(BaseException):
+    """Carries an exception of the caller's own stdin or output callback past the guard.
+
+    It is the caller's to see, not the guest's: it stops the guest and comes out of the run.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 P = ParamSpec("P")
 Implementation = Callable[Concatenate[WasiContext, WasiInstance, P], int]
 Import = Callable[Concatenate[WasiInstance, P], int]
@@ -54,7 +65,7 @@ def guarded(function: Implementation[P]) -> Import[P]:
     """Make a total host import of an implementation that raises errors.
 
     Whatever a guest passes, it gets an error number; only what is no Exception (StopGuest,
-    KeyboardInterrupt) goes up.
+    KeyboardInterrupt) goes up, and what the caller's own streams raise.
     """
 
     @functools.wraps(function)
@@ -69,6 +80,8 @@ def guarded(function: Implementation[P]) -> Import[P]:
             return c.EFAULT
         except MemoryError:
             return c.ENOMEM
+        except HostFault as fault:
+            raise fault.error from None
         except Exception:
             log.exception("a bug of coilbox in %s: the guest gets EIO", function.__name__)
             return c.EIO
