@@ -7,8 +7,6 @@ import importlib.util
 from pathlib import Path
 
 from coilbox import Limits, Mount, Sandbox
-from coilbox.images import ensure_image
-from coilbox.progress import progress_for
 
 SCRIPT = Path(__file__).with_name("itinerary.py")
 JOURNEY = "LHR\nSIN\nSYD\nLAX\nJFK\nLHR\n"
@@ -19,10 +17,9 @@ def main() -> None:
     assert spec is not None and spec.origin is not None, "pip install airportsdata"
     data = Path(spec.origin).parent
 
-    image = ensure_image(progress=progress_for())
     limits = Limits(wall_seconds=5, memory_bytes=256 << 20, output_bytes=1 << 20)
     mounts = [Mount(data, "/data")]
-    with Sandbox(image, mounts=mounts, limits=limits) as sandbox:
+    with Sandbox(mounts=mounts, limits=limits) as sandbox:
         print(f"engine: {sandbox.engine}\n")
 
         result = sandbox.run(SCRIPT, ["/data/airports.csv", "km"], JOURNEY).check()

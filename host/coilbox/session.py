@@ -189,7 +189,7 @@ class Session:
             self.stopped = GuestCancelled(
                 f"the guest ended its process with exit code {reason.code}"
             )
-            return None, reason.code
+            return None, reason.code & 0xFF
         raise reason
 
     def _interruption(self, seconds: float, start: float, signalled: bool) -> GuestError:

@@ -13,9 +13,8 @@ import pytest
 
 from coilbox.engines.protocol import HostImport
 from coilbox.engines.wasmtime import WasmtimeEngine, declarations
-from coilbox.engines.wasmtime._capi import ffi
 from coilbox.engines.wasmtime.instance import WasmtimeInstance
-from coilbox.engines.wasmtime.library import capi, check
+from coilbox.engines.wasmtime.library import capi, check, ffi
 from coilbox.engines.wasmtime.program import WasmtimeProgram
 from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
 

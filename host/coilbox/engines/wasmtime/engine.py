@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coilbox.engines.protocol import HostImport
-from coilbox.engines.wasmtime._capi import ffi
-from coilbox.engines.wasmtime.library import capi, check, version
+from coilbox.engines.wasmtime.library import capi, check, ffi, version
 from coilbox.engines.wasmtime.program import WasmtimeProgram
 from coilbox.engines.wasmtime.stack import MAX_WASM_STACK
 from coilbox.errors import EngineError
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from coilbox.images import Image
     from coilbox.progress import Progress
 
+_CODE = "module.cwasm"
 _SETTINGS = {
     "opt_level": 1,  # wasmtime.h: WASMTIME_OPT_LEVEL_SPEED
     "memory_reservation": 1 << 32,
@@ -53,7 +53,7 @@ class WasmtimeEngine:
 
     def compiled(self, image: Image) -> bool:
         """See :class:`coilbox.engines.protocol.Engine`."""
-        return image.cache.has("compiled", self._key(image))
+        return image.cache.get("compiled", self._key(image)) is not None
 
     def load(
         self, image: Image, imports: Sequence[HostImport], progress: Progress | None = None
@@ -61,13 +61,16 @@ class WasmtimeEngine:
         """See :class:`coilbox.engines.protocol.Engine`."""
 
         def build(folder: Path) -> None:
-            _compile(self._engine, image.read("guest.wasm"), folder / "module.cwasm", progress)
+            from coilbox.progress import progress_for
 
-        entry = image.cache.ensure("compiled", self._key(image), build)
+            with (progress or progress_for()).task("compiling the guest with wasmtime"):
+                _compile(self._engine, image.read("guest.wasm"), folder / _CODE)
+
+        entry = image.cache.ensure("compiled", self._key(image), build, progress=progress)
         module = ffi.new("wasmtime_module_t **")
         check(
             capi().wasmtime_module_deserialize_file(
-                self._engine, str(entry / "module.cwasm").encode(), module
+                self._engine, str(entry.file(_CODE)).encode(), module
             ),
             "the compiled guest cannot be loaded; remove it with: coilbox image prune --compiled",
         )
@@ -82,7 +85,7 @@ class WasmtimeEngine:
         )
 
 
-def _compile(engine: Any, wasm: bytes, target: Path, progress: Progress | None) -> None:
+def _compile(engine: Any, wasm: bytes, target: Path) -> None:
     lib = capi()
     module = ffi.new("wasmtime_module_t **")
     check(

@@ -6,8 +6,7 @@ import mmap
 import threading
 from typing import TYPE_CHECKING, Any
 
-from coilbox.engines.wasmtime._capi import ffi
-from coilbox.engines.wasmtime.library import capi, error_text, libc
+from coilbox.engines.wasmtime.library import capi, error_text, ffi, libc
 from coilbox.engines.wasmtime.stack import STACK_FOR_GUEST, native_stack_size
 from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
 

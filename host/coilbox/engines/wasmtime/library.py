@@ -13,8 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from coilbox.engines.wasmtime._capi import ffi
+from coilbox.engines.wasmtime import _capi
 from coilbox.errors import EngineError
+
+# cffi objects have whatever the declarations say, which no type checker knows.
+ffi: Any = _capi.ffi
 
 _NAMES = {"linux": "_libwasmtime.so", "darwin": "_libwasmtime.dylib", "win32": "_wasmtime.dll"}
 _MACHINES = {"AMD64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from coilbox.engines.protocol import HostImport
-from coilbox.engines.wasmtime._capi import ffi
 from coilbox.engines.wasmtime.instance import WasmtimeInstance, current
-from coilbox.engines.wasmtime.library import capi, check
+from coilbox.engines.wasmtime.library import capi, check, ffi
 
 _VALTYPES = {"i": 0, "I": 1}  # wasm.h: WASM_I32, WASM_I64
 _CALLBACK = (

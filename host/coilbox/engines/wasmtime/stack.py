@@ -5,8 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 
-from coilbox.engines.wasmtime._capi import ffi
-from coilbox.engines.wasmtime.library import libc
+from coilbox.engines.wasmtime.library import ffi, libc
 
 # Native stack that guest code may use, in bytes. Threads have 8 MiB on Linux; the rest is for
 # host functions on top of the guest's frames. The shadow stack is sized to it (docs/why.md).
