@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Concatenate, ParamSpec, Protocol
 
-from coilbox.errors import GuestProtocolError
+from coilbox.errors import GuestProtocolError, ImageError
 from coilbox.wasi import constants as c
 from coilbox.wasi.context import WasiContext
 from coilbox.wasi.vfs.node import Stat, WasiError
@@ -65,7 +65,7 @@ def guarded(function: Implementation[P]) -> Import[P]:
     """Make a total host import of an implementation that raises errors.
 
     Whatever a guest passes, it gets an error number; only what is no Exception (StopGuest,
-    KeyboardInterrupt) goes up, and what the caller's own streams raise.
+    KeyboardInterrupt) goes up, what the caller's own streams raise, and that the image is damaged.
     """
 
     @functools.wraps(function)
@@ -82,6 +82,8 @@ def guarded(function: Implementation[P]) -> Import[P]:
             return c.ENOMEM
         except HostFault as fault:
             raise fault.error from None
+        except ImageError:
+            raise
         except Exception:
             log.exception("a bug of coilbox in %s: the guest gets EIO", function.__name__)
             return c.EIO
