@@ -176,10 +176,12 @@ uint32_t EXPORT(coilbox_boot)(void) {
     return BOOT_FAILED;
   }
   PyObject *boot = PyImport_ImportModule("_coilbox_runtime.boot");
-  if (boot == NULL) {
+  PyObject *done = boot ? PyObject_CallMethod(boot, "boot", NULL) : NULL;
+  if (done == NULL) {
     PyErr_Print();
     return BOOT_FAILED;
   }
+  Py_DECREF(done);
   Py_DECREF(boot);
   info.eval_breaker = address(&PyThreadState_Get()->eval_breaker);
   return OK;

@@ -26,7 +26,8 @@ def _warm_up():
     requests.handle([1, "1/0", "<warm-up>", ["-c"], None, 1])
 
 
-def _boot():
+def boot():
+    """Bring the interpreter to the state that every fresh guest starts from."""
     requests.install()
     for name in os.environ.get("COILBOX_PRELOAD", "").split():
         importlib.import_module(name)
@@ -41,5 +42,3 @@ def _boot():
     gc.freeze()
     _coilbox.freeze()
 
-
-_boot()
