@@ -1,0 +1,154 @@
+"""C programs, compiled with zig, on every engine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coilbox.cache import Cache
+from coilbox.engines import ENGINE_NAMES, get_engine
+from coilbox.engines.protocol import StopGuest
+from coilbox.images import Image
+from coilbox.mounts import Mount, Scratch
+from coilbox.wasi import WASI_IMPORTS, GuestExit, VirtualTree, WasiContext
+
+SOURCE = Path(__file__).parent / "guest" / "files.c"
+# The modules know nothing of a poll page: it lies where they have no memory.
+INFO = {
+    "address": 0,
+    "abi": 1,
+    "request": 0,
+    "request_capacity": 0,
+    "poll_page": 0xFFFF0000,
+    "eval_breaker": 0,
+    "stack_low": 0,
+    "stack_high": 0,
+}
+
+
+class Owner:
+    def __init__(self, wasi: WasiContext) -> None:
+        self.wasi = wasi
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The program as an image of its own; COILBOX_TEST_ZIG_WORK keeps zig's cache."""
+    work = tmp_path_factory.mktemp("programs")
+    named = os.environ.get("COILBOX_TEST_ZIG_WORK")
+    zig = Path(named) if named else work / "zig"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O1"),
+            *("-mexec-model=reactor", "-o", work / "guest.wasm", SOURCE),
+        ],
+        env={
+            **os.environ,
+            "ZIG_GLOBAL_CACHE_DIR": str(zig / "global"),
+            "ZIG_LOCAL_CACHE_DIR": str(zig / "local"),
+        },
+        check=True,
+    )
+    cache = Cache(work / "cache")
+
+    def fill(folder: Path) -> dict[str, Any]:
+        (folder / "guest.wasm").write_bytes((work / "guest.wasm").read_bytes())
+        (folder / "stdlib.zip").write_bytes(b"")
+        return {
+            "abi": 1,
+            "info": INFO,
+            "memory_bytes": 1 << 20,
+            "hash_seed": 0,
+            "variant": "test",
+        }
+
+    cache.publish("images", "f" * 64, fill)
+    return Image.from_folder(cache.path("images", "f" * 64), cache)
+
+
+@pytest.fixture(scope="session", params=ENGINE_NAMES)
+def program(request: pytest.FixtureRequest, image: Image) -> Any:
+    return get_engine(request.param).load(image, WASI_IMPORTS)
+
+
+@pytest.fixture
+def run(program: Any, host: Path, tmp_path: Path) -> Iterator[Callable[[str], Owner]]:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "out").symlink_to("../secret")
+    (tmp_path / "data" / "passwd").symlink_to("/etc/passwd")
+    (tmp_path / "empty").mkdir()
+    big = tmp_path / "big"
+    big.mkdir()
+    owners: list[Owner] = []
+
+    def run(test: str) -> Owner:
+        if test == "big_directory":
+            for index in range(3000):
+                (big / str(index)).touch()
+        data = tmp_path / ("data" if test == "escapes" else "empty")
+        mounts = [Mount(host, "/ro"), Mount(data, "/data", "rw"), Mount(big, "/big")]
+        wasi = WasiContext(
+            root=VirtualTree(mounts, Scratch("/tmp")),
+            stdin=b"first\nsecond",
+            stdout=Sink(),
+            stderr=Sink(),
+        )
+        owner = Owner(wasi)
+        owners.append(owner)
+        instance = program.instantiate(memory_limit=1 << 26)
+        instance.context = owner
+        try:
+            instance.call("_initialize")
+            result = instance.call(test)
+        finally:
+            instance.close()
+        assert result == 0, f"{SOURCE.name}:{result & 0xFFFF}, errno {result >> 16}"
+        return owner
+
+    yield run
+    for owner in owners:
+        owner.wasi.close()
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "clocks",
+        "on_the_host",
+        "in_memory",
+        "read_only",
+        "escapes",
+        "exhaustion",
+        "big_directory",
+    ],
+)
+def test_program(run: Callable[[str], Owner], test: str) -> None:
+    run(test)
+
+
+def test_streams(run: Callable[[str], Owner]) -> None:
+    owner = run("streams")
+    descriptors = owner.wasi.descriptors
+    assert descriptors[1].sink.data == b"42 bytes\n"  # type: ignore[union-attr]
+    assert descriptors[2].sink.data == b"error"  # type: ignore[union-attr]
+
+
+def test_exit(run: Callable[[str], Owner]) -> None:
+    with pytest.raises(StopGuest) as caught:
+        run("leave")
+    assert isinstance(caught.value.reason, GuestExit)
+    assert caught.value.reason.code == 7
