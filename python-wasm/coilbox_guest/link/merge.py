@@ -235,7 +235,7 @@ class _Merge:
                 self.out.code.append(b"\0" + b"".join(calls) + bytes((END,)))
                 continue
             unit = self.symbols.units[ref.unit]
-            body = unit.code[ref.index - len(self.symbols.imports[ref.unit])]
+            body = unit.code[ref.function - len(self.symbols.imports[ref.unit])]
             try:
                 body = rewriters[ref.unit].rewrite_body(body)
             except ValueError as error:
@@ -252,7 +252,7 @@ class _Merge:
         for index in range(len(module.functions) + len(self.symbols.imports[unit])):
             target = self.symbols.resolve(unit, index)
             known = self.hosts if isinstance(target, HostRef) else self.final
-            if target in known:
+            if target is not None and target in known:
                 functions[index] = self.index_of(target)
         if unit == 0:
             constants, mutable = self.main_constants, self.main_globals
@@ -315,8 +315,8 @@ class _Merge:
         for ref, index in self.final.items():
             if ref.unit == CONSTRUCTORS:
                 functions[index] = self.spec.constructors
-            elif ref.index in tables[ref.unit]:
-                functions[index] = tables[ref.unit][ref.index]
+            elif ref.function in tables[ref.unit]:
+                functions[index] = tables[ref.unit][ref.function]
         pointer = self.main_globals[self.exports[STACK_POINTER].index]
         self.out.set_names(NameSection(functions=functions, globals={pointer: STACK_POINTER}))
 

@@ -16,10 +16,10 @@ CONSTRUCTORS: int = -1
 
 
 class FunctionRef(NamedTuple):
-    """A defined function: unit 0 is the C side, k is library k - 1; index in that unit's space."""
+    """A defined function: unit 0 is the C side, k is library k - 1; function by index in that unit's space."""
 
     unit: int
-    index: int
+    function: int
 
 
 class HostRef(NamedTuple):
@@ -53,7 +53,7 @@ class Symbols:
         """The function's type."""
         if ref.unit == CONSTRUCTORS:
             return FuncType((), ())
-        return self.units[ref.unit].types[self._types[ref.unit][ref.index]]
+        return self.units[ref.unit].types[self._types[ref.unit][ref.function]]
 
     def named(self, name: str, unit: int) -> FunctionRef | None:
         """The definition of a name that `unit` needs; a lack is noted in `unresolved`."""
