@@ -11,6 +11,8 @@ from pathlib import Path
 from coilbox.resources import guest_builder
 
 _SOURCES = {".c", ".h", ".lock", ".py", ".toml", ".yaml"}
+# The native engine's compiler works on finished images.
+_NO_PART = {"__pycache__", "native"}
 # A guest build that names files of its own spells one of these; only then is it parsed here.
 _NAMES_FILES = (b"sources:", b"file:")
 
@@ -42,7 +44,7 @@ def _files(config: Path) -> list[tuple[str, Path]]:
     found = [
         (path.relative_to(root).as_posix(), path)
         for path in root.rglob("*")
-        if path.suffix in _SOURCES and "__pycache__" not in path.parts
+        if path.suffix in _SOURCES and not _NO_PART.intersection(path.relative_to(root).parts)
     ]
     found.sort()
     found.append(("config", config))

@@ -1,0 +1,194 @@
+"""Building an image: the pipeline from ``parts.lock`` to a folder in the cache.
+
+Each slow step keeps its result in the cache under a digest of what it was made from, so a build
+that was broken off, or that differs from the last one in its Python code only, goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from coilbox.cache import Cache, Entry, key_of, sha256, sha256_file
+from coilbox.errors import BuildError
+from coilbox.images import ABI_VERSION
+from coilbox.images.image import SBOM, STDLIB, WASM
+from coilbox.images.recipe import recipe_key
+from coilbox.images.store import KIND
+from coilbox.progress import Progress, Silent
+from coilbox_guest.config import GuestBuild, load_config
+from coilbox_guest.module import make_module
+from coilbox_guest.notice import NOTICE_FILE, sbom
+from coilbox_guest.parts import Lock, load_lock, obtain
+from coilbox_guest.snapshot import Snapshot, stage_module, take_snapshot
+from coilbox_guest.stage import StageProgram
+from coilbox_guest.stdlib import collect, compile_all, zip_bytes
+from coilbox_guest.toolchain import check_tools, warm_up
+
+_HERE = Path(__file__).parent
+_STEPS = "steps"
+# Sources on which the linked module depends, and those on which compiled Python files do.
+_LINK_SOURCES = ("link", "wasm", "passes", "tailcall", "guest/c", "module.py")
+_STDLIB_SOURCES = ("guest/python", "stdlib.py", "stage.py")
+_IMAGE_BYTES = 200_000_000  # an image with all that its build writes, zig's libc included
+_MAX_SEED = 2**32 - 1  # CPython's PYTHONHASHSEED; 0 would turn randomisation off
+
+
+def build_image(
+    config: Path,
+    *,
+    hash_seed: int | None = None,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Path:
+    """Build the image of a guest build file, unless another process just did.
+
+    Args:
+        config: the guest build's YAML file.
+        hash_seed: the seed of string hashes, 1 to 2**32-1; None draws one. Two builds with the
+            same seed are equal to the byte.
+        cache: where it goes; None is the user's cache.
+        progress: shows the steps.
+        force: build it even if it is there.
+
+    Returns:
+        The image's folder.
+
+    Raises:
+        BuildError: a step failed, or the seed is out of range.
+        ConfigError: the guest build file is wrong.
+        PartError: a part could not be fetched.
+        CacheError: the cache cannot be used.
+    """
+    cache = cache or Cache()
+    progress = progress or Silent()
+    if hash_seed is not None and not 1 <= hash_seed <= _MAX_SEED:
+        raise BuildError(f"the hash seed must be from 1 to {_MAX_SEED}, not {hash_seed}")
+    build = load_config(config)
+    lock = load_lock()
+    check_tools(lock)
+    key = recipe_key(config, hash_seed)
+    with cache.lock(f"{KIND}-{key}", progress=progress):
+        entry = None if force else cache.get(KIND, key, warn=False)
+        if entry is None:
+            seed = hash_seed or secrets.randbelow(_MAX_SEED) + 1
+            pipeline = _Pipeline(build, lock, cache, progress)
+            entry = cache.publish(
+                KIND, key, lambda folder: pipeline.run(folder, key, seed), need=_IMAGE_BYTES
+            )
+    return entry.path
+
+
+class _Pipeline:
+    """One build."""
+
+    def __init__(self, build: GuestBuild, lock: Lock, cache: Cache, progress: Progress) -> None:
+        self._build = build
+        self._lock = lock
+        self._cache = cache
+        self._progress = progress
+        self._work = cache.root / "work"
+
+    def run(self, folder: Path, key: str, seed: int) -> Mapping[str, Any]:
+        """Write an image's files; what its manifest holds besides."""
+        parts = self._prepare()
+        module = self._linked(parts)
+        wasm, poll_page = (module / WASM).read_bytes(), module.manifest["poll_page"]
+        stage_cache = Cache(self._work / f"stage-{key[:16]}")
+        stage = StageProgram(stage_module(wasm), poll_page, stage_cache, self._progress)
+        try:
+            stdlib = self._stdlib(parts, sha256(wasm), stage) / STDLIB
+            snapshot = take_snapshot(
+                wasm,
+                stage,
+                stdlib,
+                hash_seed=seed,
+                preload=self._build.preload,
+                progress=self._progress,
+            )
+        finally:
+            stage.close()
+        self._write(folder, key, snapshot, stdlib)
+        shutil.rmtree(stage_cache.root, ignore_errors=True)  # kept only to resume a build
+        return {
+            "abi": ABI_VERSION,
+            "hash_seed": seed,
+            "info": asdict(snapshot.info),
+            "memory_bytes": snapshot.memory_bytes,
+            "recipe": key,
+            "variant": self._build.variant,
+        }
+
+    def _prepare(self) -> dict[str, Path]:
+        """Fetch the parts, and meanwhile make the C library ready."""
+        with ThreadPoolExecutor(1) as pool:
+            warm = pool.submit(self._warm_up)
+            parts = obtain(self._lock, self._cache, self._progress)
+            warm.result()
+        return parts
+
+    def _warm_up(self) -> None:
+        with self._cache.lock("link", progress=self._progress):
+            warm_up(self._work / "link", self._progress)
+
+    def _linked(self, parts: Mapping[str, Path]) -> Entry:
+        build = self._build
+
+        def fill(folder: Path) -> Mapping[str, Any]:
+            # One at a time: the linker's folder is shared, for the sake of zig's cache in it.
+            with self._cache.lock("link", progress=self._progress):
+                module = make_module(build, parts, self._work / "link", self._progress)
+            (folder / WASM).write_bytes(module.wasm)
+            return {"poll_page": module.poll_page}
+
+        wanted = build.model_dump(mode="json", exclude={"variant", "preload"})
+        files = [sha256_file(path) for path in build.files() if path.is_file()]
+        key = key_of("link", self._parts_digest(), wanted, files, _digest(*_LINK_SOURCES))
+        return self._cache.ensure(_STEPS, key, fill, progress=self._progress)
+
+    def _stdlib(self, parts: Mapping[str, Path], module: str, stage: StageProgram) -> Entry:
+        def fill(folder: Path) -> None:
+            files = collect(parts["python-stdlib.tar"], parts["tzdata"])
+            sources = folder.with_name(folder.name + "-sources.zip")
+            try:
+                sources.write_bytes(zip_bytes(files))
+                compiled = compile_all(files, stage, sources, self._progress)
+            finally:
+                sources.unlink(missing_ok=True)
+            (folder / STDLIB).write_bytes(zip_bytes({**files, **compiled}))
+
+        key = key_of("stdlib", self._parts_digest(), module, _digest(*_STDLIB_SOURCES))
+        return self._cache.ensure(_STEPS, key, fill, progress=self._progress)
+
+    def _write(self, folder: Path, key: str, snapshot: Snapshot, stdlib: Path) -> None:
+        (folder / WASM).write_bytes(snapshot.wasm)
+        shutil.copyfile(stdlib, folder / STDLIB)
+        hashes = {name: sha256_file(folder / name) for name in (WASM, STDLIB)}
+        (folder / SBOM).write_bytes(sbom(self._lock, self._build.variant, key, hashes))
+        shutil.copyfile(NOTICE_FILE, folder / "NOTICE")
+
+    def _parts_digest(self) -> list[str]:
+        return [part.sha256 for part in self._lock.parts] + [
+            f"{tool.package} {tool.version}" for tool in self._lock.tools
+        ]
+
+
+def _digest(*names: str) -> str:
+    """A digest of files and folders of this package."""
+    digest = hashlib.sha256()
+    for name in names:
+        path = _HERE / name
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                data = file.read_bytes()
+                digest.update(f"{file.relative_to(_HERE).as_posix()}\0{len(data)}\0".encode())
+                digest.update(data)
+    return digest.hexdigest()
