@@ -76,11 +76,11 @@ def dominator_tree(successors: Mapping[int, Sequence[int]], entry: int) -> Domin
     while changed:
         changed = False
         for node in order[1:]:
-            new = -1
+            new: int | None = None
             for source in predecessors[node]:
                 if source not in parent:
                     continue
-                if new < 0:
+                if new is None:
                     new = source
                     continue
                 while source != new:
@@ -88,6 +88,7 @@ def dominator_tree(successors: Mapping[int, Sequence[int]], entry: int) -> Domin
                         source = parent[source]
                     while rank[new] > rank[source]:
                         new = parent[new]
+            assert new is not None, "a node comes behind one of its predecessors"
             if parent.get(node) != new:
                 parent[node] = new
                 changed = True

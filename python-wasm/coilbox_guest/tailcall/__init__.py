@@ -1,0 +1,21 @@
+"""A compiler pass that turns an interpreter loop into functions that tail-call each other."""
+
+from .errors import Reason, SplitRefusedError
+from .naming import read_opcode_table
+from .options import DEFAULTS, Dispatch, Options, Transfer, Variant
+from .report import Report, TailcallResult
+from .split import split_interpreter
+
+__all__ = [
+    "DEFAULTS",
+    "Dispatch",
+    "Options",
+    "Reason",
+    "Report",
+    "SplitRefusedError",
+    "TailcallResult",
+    "Transfer",
+    "Variant",
+    "read_opcode_table",
+    "split_interpreter",
+]
