@@ -47,10 +47,13 @@ def test_append_flag(writable: Any) -> None:
     assert writable.u64() == 6
     assert writable.call("fd_seek", fd, 0, c.WHENCE_SET, RESULT) == 0
     assert writable.send(fd, b"three") == 5
+    # An offset is an offset, append or not (pwrite-with-append of the WASI test-suite).
+    assert writable.send(fd, b"T", offset=3) == 1
+    assert writable.content("w/a") == b"oneTwothree"
     assert writable.call("fd_fdstat_set_flags", fd, 0) == 0
     assert writable.call("fd_seek", fd, 0, c.WHENCE_SET, RESULT) == 0
     assert writable.send(fd, b"O") == 1
-    assert writable.content("w/a") == b"Onetwothree"
+    assert writable.content("w/a") == b"OneTwothree"
 
 
 def test_seek_and_positions(writable: Any) -> None:

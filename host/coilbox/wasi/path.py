@@ -196,7 +196,8 @@ def _open_file(context: WasiContext, walk: Walk, oflags: int, rights: int) -> Fi
             raise WasiError(c.EEXIST)
         create = False
     read = bool(rights & c.RIGHT_FD_READ) or not write
-    flags = OpenFlags(read, write, create, exclusive, truncate)
+    seen = walk.seen.filetype if walk.seen is not None else None
+    flags = OpenFlags(read, write, create, exclusive, truncate, seen)
     file, created = walk.place.directory.open(name, flags)
     context.created_files += created
     return file
@@ -226,7 +227,7 @@ def path_filestat_get(
         if walk.name is None:
             stat = walk.place.stat_self()
         else:
-            stat = walk.place.stat(walk.name)
+            stat = walk.seen or walk.place.stat(walk.name)
             if walk.slash and stat.filetype != c.TYPE_DIRECTORY:
                 return c.ENOTDIR
     instance.write(result, pack_filestat(stat))

@@ -56,17 +56,20 @@ class HostVolume(Volume):
                 f"cannot mount {os.fspath(mount.host_path)!r} at {mount.guest_path!r}: "
                 f"{error.strerror}"
             ) from None
-        self._root = HostDirectory(self, self._fd, owned=False)
+        self._root: HostDirectory | None = HostDirectory(self, self._fd, owned=False)
 
     def root(self) -> Directory:
         """The mounted directory."""
+        if self._root is None:
+            raise WasiError(c.EBADF)
         return self._root
 
     def close(self) -> None:
         """Close the root."""
-        if self._fd >= 0:
+        root, self._root = self._root, None
+        if root is not None:
             os.close(self._fd)
-            self._fd = self._root.fd = -1
+            root.fd = self._fd = -1
 
     def inode(self, device: int, inode: int) -> int:
         """A number of our own for a host file: the host's would tell about the host."""
@@ -94,14 +97,21 @@ class HostFile(File):
     def __init__(self, volume: HostVolume, fd: int) -> None:
         self._volume = volume
         self._fd = fd
+        self._append = False
 
     def pread(self, length: int, offset: int) -> bytes:
         """Read."""
         return os.pread(self._fd, length, offset)
 
     def pwrite(self, data: bytes, offset: int) -> int:
-        """Write."""
-        return os.pwrite(self._fd, data, offset)
+        """Write at the offset; Linux would append all the same while O_APPEND is set."""
+        if not self._append:
+            return os.pwrite(self._fd, data, offset)
+        self.set_append(False)
+        try:
+            return os.pwrite(self._fd, data, offset)
+        finally:
+            self.set_append(True)
 
     def append(self, data: bytes) -> tuple[int, int]:
         """Write at the end; the kernel finds it, so that other writers lose nothing."""
@@ -133,6 +143,7 @@ class HostFile(File):
 
     def set_append(self, append: bool) -> None:
         """Set or clear O_APPEND."""
+        self._append = append
         flags = fcntl.fcntl(self._fd, fcntl.F_GETFL) & ~os.O_APPEND
         fcntl.fcntl(self._fd, fcntl.F_SETFL, flags | (os.O_APPEND if append else 0))
 
@@ -235,7 +246,7 @@ class HostDirectory(Directory):
         while True:
             if not (flags.create and flags.exclusive):
                 try:
-                    return self._open_existing(name, access, flags.truncate), False
+                    return self._open_existing(name, access, flags), False
                 except FileNotFoundError:
                     if not flags.create:
                         raise
@@ -248,14 +259,15 @@ class HostDirectory(Directory):
                 continue
             return HostFile(self.volume, fd), True
 
-    def _open_existing(self, name: bytes, access: int, truncate: bool) -> HostFile:
+    def _open_existing(self, name: bytes, access: int, flags: OpenFlags) -> HostFile:
         # Looked at before opening, as opening a device or a fifo can have effects of its own, and
         # again after, as it may have been exchanged in between.
-        self._check_regular(self._lstat(name))
+        if flags.seen != c.TYPE_REGULAR_FILE:
+            self._check_regular(self._lstat(name))
         fd = os.open(name, access | _O_FILE, dir_fd=self.fd)
         try:
             self._check_regular(os.fstat(fd))
-            if truncate:
+            if flags.truncate:
                 os.ftruncate(fd, 0)
         except BaseException:
             os.close(fd)

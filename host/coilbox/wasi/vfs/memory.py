@@ -21,15 +21,19 @@ class MemoryVolume(Volume):
         self.used_files = 0
         self.now = now
         self._next_inode = 1
-        self._root = MemoryDirectory(self, None)
+        self._root: MemoryDirectory | None = MemoryDirectory(self, None)
 
     def root(self) -> Directory:
         """The scratch directory."""
+        if self._root is None:
+            raise WasiError(c.EBADF)
         return self._root
 
     def close(self) -> None:
         """Forget all files."""
-        self._root.children.clear()
+        if self._root is not None:
+            self._root.children.clear()
+            self._root = None
 
     def next_inode(self) -> int:
         """A number for a new node."""

@@ -40,13 +40,14 @@ class Entry(NamedTuple):
 
 
 class OpenFlags(NamedTuple):
-    """How a regular file is to be opened."""
+    """How a regular file is to be opened; ``seen`` is the type that it had a moment ago."""
 
     read: bool
     write: bool
     create: bool
     exclusive: bool
     truncate: bool
+    seen: int | None
 
 
 class Volume:

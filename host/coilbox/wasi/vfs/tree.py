@@ -67,6 +67,8 @@ class Place:
         if point.volume is not None:
             return Place(point.volume.root(), point)
         # On the way to a mount point: it shows what lies there, if that is a directory.
+        if self.directory is EMPTY:
+            return Place(EMPTY, point)
         try:
             below = self.directory.enter(name)
         except (OSError, WasiError):
@@ -105,16 +107,18 @@ class Place:
 class Walk:
     """The end of a path: a place, and a name in it, or None if the place itself is meant.
 
-    A context manager: leaving it releases every directory that the walk opened.
+    A context manager: leaving it releases every directory that the walk opened. ``seen`` is the
+    name's status as the walk found it, or None if it did not look or found nothing.
     """
 
-    __slots__ = ("_stack", "name", "place", "slash")
+    __slots__ = ("_stack", "name", "place", "seen", "slash")
 
     def __init__(
         self, root: Place, start: Place, path: bytes, *, follow: bool, follow_slash: bool
     ) -> None:
         self._stack = [start]
         self.slash = path.endswith(b"/")
+        self.seen: Stat | None = None
         try:
             self.name = self._resolve(root, start is root, path, follow, follow_slash)
         except BaseException:
@@ -208,7 +212,9 @@ class Walk:
         if place.covered(name) is not None:
             return None
         try:
-            if place.directory.stat(name).filetype != c.TYPE_SYMBOLIC_LINK:
+            seen = place.directory.stat(name)
+            if seen.filetype != c.TYPE_SYMBOLIC_LINK:
+                self.seen = seen
                 return None
             return place.directory.readlink(name)
         except FileNotFoundError:

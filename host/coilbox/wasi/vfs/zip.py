@@ -157,6 +157,10 @@ class ZipVolume(Volume):
             self._root = ZipView(self, top)
         return self._root
 
+    def close(self) -> None:
+        """Let go of the view; the archive is its owner's to close."""
+        self._root = None
+
     def stat(self, node: ZipDirectory | _ZipNode) -> Stat:
         """Status of a node."""
         if isinstance(node, ZipDirectory):
