@@ -430,7 +430,7 @@ def path_readlink(
         text = walk.place.directory.readlink(name)
         if text.startswith(b"/") and walk.place.directory.volume.hides_links:
             # It is followed from the guest's root, but its text is a path of the host.
-            return c.ENOTCAPABLE
+            return c.EPERM
     text = text[:buffer_length]
     instance.write(buffer, text)
     instance.write(result, u32.pack(len(text)))

@@ -304,13 +304,14 @@ class HostDirectory(Directory):
         mount, wherever the guest moves the link.
         """
         if target.startswith(b"/") or b".." in target.split(b"/"):
-            raise WasiError(c.ENOTCAPABLE)
+            raise WasiError(c.EPERM)
         os.symlink(target, name, dir_fd=self.fd)
 
     def link(self, name: bytes, directory: Directory, new_name: bytes) -> None:
-        """Make a hard link to a regular file."""
+        """Make a hard link to a regular file or a symbolic link."""
         assert isinstance(directory, HostDirectory)
-        if not stat.S_ISREG(self._lstat(name).st_mode):
+        mode = self._lstat(name).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             raise WasiError(c.EPERM)
         os.link(name, new_name, src_dir_fd=self.fd, dst_dir_fd=directory.fd, follow_symlinks=False)
 

@@ -159,7 +159,7 @@ class Walk:
             raise WasiError(c.ENOENT)
         if path.startswith(b"/"):
             # Preview 1 has relative paths only; libc makes them so.
-            raise WasiError(c.ENOTCAPABLE)
+            raise WasiError(c.EPERM)
         pending = path.rstrip(b"/").split(b"/")
         pending.reverse()
         components = len(pending)
@@ -173,7 +173,7 @@ class Walk:
                     stack.pop().directory.release()
                 elif not at_root:
                     # A descriptor gives access to what lies below it.
-                    raise WasiError(c.ENOTCAPABLE)
+                    raise WasiError(c.EPERM)
                 continue
             last = not pending
             if last:
@@ -198,7 +198,7 @@ class Walk:
                 raise WasiError(c.ENOENT)
             if target.startswith(b"/"):
                 if not at_root:
-                    raise WasiError(c.ENOTCAPABLE)
+                    raise WasiError(c.EPERM)
                 self._release()
             further = target.rstrip(b"/").split(b"/")
             components += len(further)
