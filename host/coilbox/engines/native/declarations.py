@@ -1,0 +1,65 @@
+"""The runtime's interface (`runtime.h`, `abi.h`) for cffi, and how its cffi module is made.
+
+``python -m coilbox.engines.native.declarations`` writes ``_capi.py`` beside this file; a test
+fails when the two differ. The generated module spares every process the parsing of these lines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CDEF = """
+struct cb_instance;
+typedef int (*cb_import)(uint64_t *values);
+struct cb_export {
+  const char *name;
+  uint32_t name_bytes;
+  void (*call)(uint8_t *, uint64_t *);
+  const char *params;
+  const char *results;
+};
+struct cb_program {
+  uint32_t abi;
+  uint32_t min_pages;
+  uint32_t max_pages;
+  uint32_t import_count;
+  uint32_t export_count;
+  uint32_t state_bytes;
+  const struct cb_export *exports;
+  void (*start)(uint8_t *, uint64_t *);
+};
+struct cb_image {
+  const struct cb_program *program;
+  int file;
+  uint64_t file_bytes;
+  const cb_import *imports;
+  uint32_t poll_page;
+  uint32_t poll_bytes;
+  uint32_t eval_breaker;
+};
+
+const struct cb_program *coilbox_program(void);
+
+struct cb_instance *cb_new(const struct cb_image *, uint64_t memory_limit, int *code);
+void cb_free(struct cb_instance *);
+void cb_forget(const struct cb_image *);
+int cb_call(struct cb_instance *, const struct cb_export *, uint64_t *values);
+int cb_interrupt(struct cb_instance *);
+uint8_t *cb_memory(struct cb_instance *);
+uint64_t cb_memory_bytes(const struct cb_instance *);
+uint32_t cb_regions(void);
+"""
+
+
+def generate(target: Path) -> None:
+    """Write the cffi module to ``target``."""
+    import cffi
+
+    ffi = cffi.FFI()
+    ffi.cdef(CDEF)
+    ffi.set_source("coilbox.engines.native._capi", None)
+    ffi.emit_python_code(str(target))
+
+
+if __name__ == "__main__":
+    generate(Path(__file__).with_name("_capi.py"))

@@ -1,0 +1,150 @@
+"""One running guest in native code: a reservation of address space and the calls into it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from coilbox.engines.native._capi import ffi
+from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
+
+if TYPE_CHECKING:
+    from coilbox.engines.native.program import NativeProgram
+
+# abi.h: enum cb_trap
+TRAP_NAMES = {
+    1: "the native stack was used up",
+    2: "memory access out of bounds",
+    3: "table access out of bounds",
+    4: "call of an empty table entry",
+    5: "call with a wrong signature",
+    6: "integer overflow",
+    7: "integer division by zero",
+    8: "conversion of a number out of range",
+    9: "unreachable code was reached",
+    10: "stopped by the host",
+    11: "stopped by the host",
+    12: "the host has no memory for a table",
+}
+_NO_ROOM = (
+    "no room for one more sandbox on this machine ({}); "
+    "close some, or raise the process's address space limit (ulimit -v)"
+)
+
+
+class _Current(threading.local):
+    """The instance whose code this thread is running, for its host imports."""
+
+    instance: NativeInstance | None = None
+
+
+current = _Current()
+
+
+class NativeInstance:
+    """An instance in its own address space. Owned by one sandbox, used by one thread at a time."""
+
+    def __init__(self, program: NativeProgram, memory_limit: int) -> None:
+        runtime = program.runtime
+        self._runtime = runtime
+        self._program = program
+        self.context: object = None
+        self.raised: BaseException | None = None
+        self._gate = threading.Lock()  # interrupt() against close()
+        code = ffi.new("int *")
+        outer, current.instance = current.instance, self
+        try:
+            self._handle = runtime.cb_new(program.image, memory_limit, code)
+        finally:
+            current.instance = outer
+        if self._handle == ffi.NULL:
+            if code[0] > 0:
+                self._raise(code[0])
+            raise EngineError(_NO_ROOM.format(os.strerror(ffi.errno)))
+        self._base = runtime.cb_memory(self._handle)
+        self._size: int = runtime.cb_memory_bytes(self._handle)
+        # The memory never moves (its whole 4 GiB are reserved), so one view serves for good.
+        self._view: Any = ffi.buffer(self._base, 1 << 32)
+        self._poll_start = program.poll_page
+        self._poll_end = program.poll_page + program.poll_size
+
+    @property
+    def memory_size(self) -> int:
+        """Size of the linear memory, in bytes."""
+        if self._handle is not None:
+            self._size = self._runtime.cb_memory_bytes(self._handle)
+        return self._size
+
+    def call(self, export: str, *args: int) -> int:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        result = self.call_bits(export, args)
+        return result[0] & 0xFFFFFFFF if result else 0
+
+    def call_bits(self, export: str, args: tuple[int, ...]) -> list[int]:
+        """Call an export of any signature; values are bits as unsigned 64-bit integers.
+
+        Raises:
+            GuestTrap: the guest trapped.
+            BaseException: what a host import raised, unchanged.
+        """
+        item = self._program.exports.get(export)
+        if item is None:
+            raise EngineError(f"the guest module has no export {export!r} as the ABI says")
+        results = len(ffi.string(item.results))
+        # A fresh array for each call: a host import may call the guest again.
+        values = ffi.new("uint64_t[]", max(len(args), results, 1))
+        for index, value in enumerate(args):
+            values[index] = value
+        outer, current.instance = current.instance, self
+        try:
+            code = self._runtime.cb_call(self._handle, item, values)
+        finally:
+            current.instance = outer
+        if code:
+            self._raise(code)
+        return [values[index] for index in range(results)]
+
+    def _raise(self, code: int) -> None:
+        raised, self.raised = self.raised, None
+        if raised is not None:
+            raise raised
+        if code < 0:
+            raise EngineError(f"this thread got no signal stack: {os.strerror(ffi.errno)}")
+        raise GuestTrap(f"the guest crashed inside its sandbox: {TRAP_NAMES[code]}")
+
+    def _check(self, address: int, length: int) -> None:
+        end = address + length
+        if length < 0 or address < 0 or (end > self._size and end > self.memory_size):
+            raise GuestProtocolError(
+                f"the guest named {length} bytes at {address:#x}, outside its memory"
+            )
+        # The poll page may be inaccessible at any moment; nothing of the guest's lies in it.
+        if address < self._poll_end and end > self._poll_start and length:
+            raise GuestProtocolError("the guest named an address in the poll page")
+
+    def read(self, address: int, length: int) -> bytes:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        self._check(address, length)
+        data: bytes = self._view[address : address + length]
+        return data
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        length = len(data)
+        self._check(address, length)
+        self._view[address : address + length] = data
+
+    def interrupt(self) -> None:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        with self._gate:
+            if self._handle is not None and self._runtime.cb_interrupt(self._handle):
+                raise EngineError("the poll page could not be protected (mprotect failed)")
+
+    def close(self) -> None:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        with self._gate:
+            handle, self._handle = self._handle, None
+            if handle is not None:
+                self._view = None
+                self._runtime.cb_free(handle)

@@ -1,0 +1,73 @@
+"""The runtime library: built once for each machine, loaded once for each process."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from coilbox.cache import Cache, key_of
+from coilbox.engines.native._capi import ffi
+from coilbox.engines.native.build import compile_all
+from coilbox.engines.native.toolchain import Toolchain
+from coilbox.errors import EngineError
+
+_MACHINES = {"x86_64": "switch_x86_64.S", "aarch64": "switch_aarch64.S"}
+_LIBRARY = "runtime.so"
+
+_lock = threading.Lock()
+_loaded: Any = None
+
+
+def supported() -> str | None:
+    """Why the native engine cannot run on this machine; None if it can."""
+    if sys.platform != "linux":
+        return f"the native engine runs on Linux only, not on {sys.platform}"
+    if platform.machine() not in _MACHINES:
+        return f"the native engine has no stack switch for {platform.machine()}"
+    return None
+
+
+def runtime(cache: Cache, toolchain: Toolchain) -> Any:
+    """The loaded runtime library, built if it is not in the cache.
+
+    There is one for the process, as it owns the signal handlers; the first caller's toolchain
+    builds it.
+
+    Raises:
+        EngineError: this machine is not supported, or the library cannot be built or loaded.
+    """
+    global _loaded
+    with _lock:
+        if _loaded is None:
+            reason = supported()
+            if reason is not None:
+                raise EngineError(reason)
+            _loaded = _load(_path(cache, toolchain))
+        return _loaded
+
+
+def _load(path: Path) -> Any:
+    try:
+        return ffi.dlopen(str(path))
+    except OSError as error:
+        raise EngineError(f"the native engine's runtime cannot be loaded: {error}") from error
+
+
+def _path(cache: Cache, toolchain: Toolchain) -> Path:
+    from coilbox_guest.native import RUNTIME
+
+    headers = [path.read_text() for path in sorted(RUNTIME.glob("*.h"))]
+    sources = [*sorted(RUNTIME.glob("*.c")), RUNTIME / _MACHINES[platform.machine()]]
+    texts = [path.read_text() for path in sources]
+    key = key_of("native-runtime", toolchain.version, toolchain.flags, headers, texts)
+
+    def build(folder: Path) -> None:
+        objects = compile_all(toolchain, sources, folder, include=[RUNTIME], depends=headers)
+        toolchain.link(objects, folder / _LIBRARY)
+        for path in objects:
+            path.unlink()
+
+    return cache.ensure("native-runtime", key, build).file(_LIBRARY)

@@ -1,0 +1,117 @@
+"""Compiled code of one image, with its host imports bound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from coilbox.engines.native._capi import ffi
+from coilbox.engines.native.build import LIBRARY, MEMORY
+from coilbox.engines.native.instance import NativeInstance, current
+from coilbox.engines.protocol import HostImport
+from coilbox.errors import EngineError
+
+_MASKS = {"i": "0xffffffff", "I": "0xffffffffffffffff"}
+
+
+class NativeProgram:
+    """A shared library and a memory image; makes instances."""
+
+    def __init__(
+        self,
+        runtime: Any,
+        folder: Path,
+        imports: Sequence[HostImport],
+        *,
+        poll_page: int = 0,
+        poll_size: int = 0,
+        eval_breaker: int = 0,
+    ) -> None:
+        """Load what ``build_program`` left in ``folder``.
+
+        Args:
+            runtime: the loaded runtime library.
+            folder: where the library and the memory image are.
+            imports: one for each function import of the module, in the module's order.
+            poll_page: address of the poll page.
+            poll_size: its size in bytes; 0 if the guest has none.
+            eval_breaker: address of the eval breaker; 0 if there is none.
+
+        Raises:
+            EngineError: the library cannot be loaded, or the imports are not the module's.
+        """
+        self.runtime = runtime
+        self.poll_page = poll_page
+        self.poll_size = poll_size
+        self._library: Any
+        try:
+            self._library = ffi.dlopen(str(folder / LIBRARY))
+        except OSError as error:
+            raise EngineError(
+                f"the compiled guest cannot be loaded ({error}); "
+                "remove it with: coilbox image prune --compiled"
+            ) from error
+        program = self._library.coilbox_program()
+        if program.import_count != len(imports):
+            raise EngineError(
+                f"the guest module has {program.import_count} imports and this version of "
+                f"coilbox gives {len(imports)}; rebuild it with: coilbox image build --force"
+            )
+        self._callbacks = [ffi.callback("cb_import", _trampoline(item)) for item in imports]
+        self._imports = ffi.new("cb_import[]", self._callbacks or 1)
+        self._file = os.open(folder / MEMORY, os.O_RDONLY | os.O_CLOEXEC)
+        self.image = ffi.new(
+            "struct cb_image *",
+            {
+                "program": program,
+                "file": self._file,
+                "file_bytes": os.fstat(self._file).st_size,
+                "imports": self._imports,
+                "poll_page": poll_page,
+                "poll_bytes": poll_size,
+                "eval_breaker": eval_breaker,
+            },
+        )
+        self.exports = {
+            bytes(ffi.buffer(item.name, item.name_bytes)).decode(): item
+            for item in (program.exports + index for index in range(program.export_count))
+        }
+
+    def instantiate(self, *, memory_limit: int) -> NativeInstance:
+        """See :class:`coilbox.engines.protocol.Program`."""
+        return NativeInstance(self, memory_limit)
+
+    def close(self) -> None:
+        """See :class:`coilbox.engines.protocol.Program`."""
+        if self._file >= 0:
+            self.runtime.cb_forget(self.image)
+            os.close(self._file)
+            self._file = -1
+            self.exports.clear()
+            ffi.dlclose(self._library)
+
+
+def _trampoline(item: HostImport) -> Callable[[Any], int]:
+    """The function that compiled code calls: reads the arguments and stores the result.
+
+    Written out for each signature, as a generic loop over the arguments would cost as much as
+    all the rest.
+    """
+    arguments = "".join(f", v[{i}]" for i in range(len(item.params)))
+    store = f"v[0] = {_MASKS[item.result]} & " if item.result else ""
+    source = f"""
+def trampoline(v):
+    instance = current.instance
+    try:
+        {store}function(instance{arguments})
+    except BaseException as error:
+        instance.raised = error
+        return 1
+    return 0
+"""
+    scope: dict[str, Any] = {"current": current, "function": item.function}
+    exec(compile(source, f"<import {item.name}>", "exec"), scope)
+    trampoline: Callable[[Any], int] = scope["trampoline"]
+    return trampoline

@@ -1,0 +1,140 @@
+"""C compilers: which there are, what they can do, and how they are called."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from coilbox.errors import EngineError
+
+# Guarantees that the emitter's C relies on:
+# - a recursion without end uses up the stack, which is a trap, and does not become a loop;
+# - no multiply-add, whose rounding differs from two instructions' (spec section 4.3.3);
+# - no errno from square roots, and no checks of undefined behaviour that zig cc turns on.
+_SEMANTIC = (
+    "-std=gnu11", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-fwrapv",
+    "-fno-optimize-sibling-calls", "-ffp-contract=off", "-fno-math-errno", "-w",
+    "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-delete-null-pointer-checks",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler with the flags it is called with.
+
+    Attributes:
+        name: what the user calls it: ``zig``, ``clang``, ``gcc``.
+        command: how to run it.
+        trampoline: whether tail calls go through a driver loop, as it has no ``musttail``.
+        optimize: optimisation flags.
+        extra: more flags, such as defines.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    trampoline: bool = False
+    optimize: tuple[str, ...] = ("-O2",)
+    extra: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict, hash=False, compare=False)
+
+    @cached_property
+    def version(self) -> str:
+        """What the compiler says it is, and for which processor it compiles."""
+        lines = self._run([*self.command, "--version"]).splitlines()
+        return f"{lines[0] if lines else ''} {cpu()}"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """All flags for compiling."""
+        # gcc passes a signalling NaN through floor() and the like unless told of them.
+        own = {"zig": ("-fno-sanitize=all",), "gcc": ("-fsignaling-nans",)}.get(self.name, ())
+        return (*_SEMANTIC, *own, *self.optimize, *self.extra)
+
+    def compile(self, source: Path, target: Path, include: Sequence[Path]) -> None:
+        """Compile one C or assembly file to an object file.
+
+        Raises:
+            EngineError: the compiler failed; the message has its own.
+        """
+        folders = [f"-I{folder}" for folder in include]
+        self._run([*self.command, *self.flags, *folders, "-c", str(source), "-o", str(target)])
+
+    def link(self, objects: Sequence[Path], target: Path) -> None:
+        """Link object files to a shared library.
+
+        Raises:
+            EngineError: the linker failed; the message has its own.
+        """
+        names = [str(path) for path in objects]
+        flags = ["-shared", "-Wl,-Bsymbolic", *self.optimize, *self.extra]
+        self._run([*self.command, *flags, *names, "-o", str(target), "-lm"])
+
+    def _run(self, command: list[str]) -> str:
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                env={**os.environ, **self.environment},
+                check=False,
+            )
+        except OSError as error:
+            raise EngineError(f"the C compiler {command[0]} cannot be run: {error}") from error
+        if done.returncode != 0:
+            shown = "\n".join((done.stderr or done.stdout).splitlines()[:20])
+            raise EngineError(f"the C compiler {self.name} failed:\n{shown}")
+        return done.stdout
+
+
+def zig(cache: Path | None = None) -> Toolchain:
+    """The clang in the ``ziglang`` package: the default.
+
+    Args:
+        cache: where zig keeps its own cache, unless ``ZIG_GLOBAL_CACHE_DIR`` says it already.
+
+    Raises:
+        EngineError: the package is not installed.
+    """
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or spec.origin is None:
+        raise EngineError("the ziglang package is not installed; run: pip install ziglang")
+    binary = Path(spec.origin).parent / ("zig.exe" if sys.platform == "win32" else "zig")
+    environment = {}
+    if cache is not None and "ZIG_GLOBAL_CACHE_DIR" not in os.environ:
+        environment["ZIG_GLOBAL_CACHE_DIR"] = str(cache)
+    return Toolchain("zig", (str(binary), "cc"), environment=environment)
+
+
+def system(name: str) -> Toolchain:
+    """A compiler of the system: a clang, or a gcc, whose tail calls go through the trampoline.
+
+    Raises:
+        EngineError: there is none of that name.
+    """
+    path = shutil.which(name)
+    if path is None:
+        raise EngineError(f"no C compiler {name!r} on PATH; install one, or use zig, the default")
+    return Toolchain(name, (path,), trampoline="clang" not in Path(path).name)
+
+
+def cpu() -> str:
+    """What generated code depends on: the machine and the features of its processor."""
+    flags = ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                flags = line.split(":", 1)[1]
+                break
+    except OSError:
+        flags = platform.processor()
+    digest = hashlib.sha256(" ".join(sorted(flags.split())).encode()).hexdigest()[:16]
+    return f"{platform.machine()} {digest}"

@@ -1,0 +1,201 @@
+"""Calls and tail calls (spec section 4.4.8; tail calls: spec 3.0).
+
+A function that makes or receives tail calls is a *piece*: its C has one signature for all pieces
+with the same results, every parameter 64 bits wide, as ``musttail`` demands. Its ordinary form
+calls the piece. All other functions come out as if there were no tail calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from coilbox_guest.wasm import FuncType, Instr
+from coilbox_guest.wasm.opcodes import BY_NAME
+
+from .ctype import LETTERS, arguments, c_type, from_bits, prototype, result_type, to_bits
+from .stack import strip
+
+if TYPE_CHECKING:
+    from .function import FunctionEmitter
+    from .plan import Plan
+
+
+# -- ordinary calls -----------------------------------------------------------------------------
+
+
+def _finish_call(self: FunctionEmitter, text: str, results: tuple[int, ...]) -> None:
+    stack = self.stack
+    stack.keep_effects()
+    if not results:
+        stack.line(f"{text};")
+    elif len(results) == 1:
+        stack.keep_effect(text, results[0])
+    else:
+        name = stack.temporary()
+        stack.line(f"{result_type(results)} {name} = {text};")
+        for index, kind in enumerate(results):
+            stack.push_name(f"{name}.v{index}", kind)
+
+
+def _pop_arguments(self: FunctionEmitter, kind: FuncType) -> list[str]:
+    return self.stack.pop_numbers(len(kind.params))
+
+
+def _call(self: FunctionEmitter, instruction: Instr) -> None:
+    kind = self.plan.signature(instruction[1])
+    values = [strip(value) for value in _pop_arguments(self, kind)]
+    name = self.plan.function_name(instruction[1])
+    _finish_call(self, f"{name}({arguments(values)})", kind.results)
+
+
+def _indirect_code(plan: Plan, table: int, index: str, type_: int) -> str:
+    """A C expression for the code of a table's entry, checked."""
+    entries = plan.tables[table].entries
+    if entries is None:
+        return f"table_function(self_ {table}u, {strip(index)}, {type_}u)->code"
+    return f"entry_code(self_ table{table}, {len(entries)}u, {strip(index)}, {type_}u)"
+
+
+def _call_indirect(self: FunctionEmitter, instruction: Instr) -> None:
+    plan = self.plan
+    type_, table = plan.canonical[instruction[1]], instruction[2]
+    kind = plan.types[type_]
+    index = self.stack.pop().number
+    values = [strip(value) for value in _pop_arguments(self, kind)]
+    code = _indirect_code(plan, table, index, type_)
+    _finish_call(self, f"((type{type_}){code})({arguments(values)})", kind.results)
+
+
+# -- pieces -------------------------------------------------------------------------------------
+
+
+def piece_type(results: tuple[int, ...]) -> str:
+    """The C name of the pointer type of all pieces with these results."""
+    return "piece_" + "".join(LETTERS[kind] for kind in results)
+
+
+def piece_pointer(plan: Plan, results: tuple[int, ...]) -> str:
+    """The declaration of that pointer type; in the trampoline's mode there is one for all."""
+    if plan.trampoline:
+        return f"typedef next (*{piece_type(results)})(SELF);"
+    params = ", ".join(["SELF_ u64"] + ["u64"] * (plan.tail.arity[results] - 1))
+    params = params if plan.tail.arity[results] else "SELF"
+    return f"typedef {result_type(results)} (PIECE *{piece_type(results)})({params});"
+
+
+def piece_prototype(plan: Plan, function: int) -> str:
+    """A piece's declarator."""
+    name = plan.piece_name(function)
+    if plan.trampoline:
+        return f"next {name}(SELF)"
+    results = plan.signature(function).results
+    params = ", ".join(f"u64 a{i}" for i in range(plan.tail.arity[results]))
+    return f"PIECE {result_type(results)} {name}({f'SELF_ {params}' if params else 'SELF'})"
+
+
+def piece_head(plan: Plan, function: int) -> list[str]:
+    """A piece's beginning: its parameters as the first locals."""
+    slot = "TAIL_SLOT({})" if plan.trampoline else "a{}"
+    return [f"{piece_prototype(plan, function)} {{"] + [
+        f"  {c_type(kind)} l{index} = {from_bits(kind, slot.format(index))};"
+        for index, kind in enumerate(plan.signature(function).params)
+    ]
+
+
+def _set_slots(kinds: tuple[int, ...], values: list[str]) -> list[str]:
+    return [
+        f"TAIL_SLOT({index}) = {to_bits(kind, strip(value))};"
+        for index, (kind, value) in enumerate(zip(kinds, values, strict=True))
+    ]
+
+
+def piece_return(plan: Plan, results: tuple[int, ...], values: list[str]) -> list[str]:
+    """Return from a piece of the trampoline's mode."""
+    return [*_set_slots(results, values), "return (next){NULL};"]
+
+
+def ordinary_form(plan: Plan, function: int) -> list[str]:
+    """The form of a piece that ordinary calls and the host use."""
+    kind = plan.signature(function)
+    names = [f"l{index}" for index in range(len(kind.params))]
+    lines = [f"{prototype(plan.function_name(function), kind)} {{"]
+    piece = plan.piece_name(function)
+    if not plan.trampoline:
+        values = _padded(plan, kind, names)
+        lines.append(f"  {'return ' if kind.results else ''}{piece}({arguments(values)});")
+        return [*lines, "}"]
+    lines += [f"  {line}" for line in _set_slots(kind.params, names)]
+    lines.append(f"  run_pieces(self_ {piece});")
+    slots = [from_bits(k, f"TAIL_SLOT({i})") for i, k in enumerate(kind.results)]
+    if len(slots) == 1:
+        lines.append(f"  return {slots[0]};")
+    elif slots:
+        lines.append(f"  return ({result_type(kind.results)}){{{', '.join(slots)}}};")
+    return [*lines, "}"]
+
+
+def import_piece(plan: Plan, function: int) -> list[str]:
+    """A piece that calls a host import: what a tail call of one goes to."""
+    kind = plan.signature(function)
+    lines = piece_head(plan, function)
+    call = (
+        f"{plan.function_name(function)}({arguments([f'l{i}' for i in range(len(kind.params))])})"
+    )
+    if not plan.trampoline:
+        return [*lines, f"  {'return ' if kind.results else ''}{call};", "}"]
+    values = [call] if kind.results else []
+    if not values:
+        lines.append(f"  {call};")
+    return [*lines, *(f"  {line}" for line in piece_return(plan, kind.results, values)), "}"]
+
+
+def _padded(plan: Plan, kind: FuncType, values: list[str]) -> list[str]:
+    bits = [to_bits(k, strip(v)) for k, v in zip(kind.params, values, strict=True)]
+    return bits + ["0"] * (plan.tail.arity[kind.results] - len(bits))
+
+
+def _tail_call(self: FunctionEmitter, kind: FuncType, target: str, values: list[str]) -> None:
+    stack, plan = self.stack, self.plan
+    for value in stack.values[self.control.frames[-1].height :]:
+        stack.discard(value)
+    if plan.trampoline:
+        for line in _set_slots(kind.params, values):
+            stack.line(line)
+        stack.line(f"return (next){{{target}}};")
+    else:
+        stack.line(f"MUSTTAIL return {target}({arguments(_padded(plan, kind, values))});")
+    self.control.die()
+
+
+def _return_call(self: FunctionEmitter, instruction: Instr) -> None:
+    kind = self.plan.signature(instruction[1])
+    values = _pop_arguments(self, kind)
+    _tail_call(self, kind, self.plan.piece_name(instruction[1]), values)
+
+
+def _return_call_indirect(self: FunctionEmitter, instruction: Instr) -> None:
+    plan = self.plan
+    type_, table = plan.canonical[instruction[1]], instruction[2]
+    kind = plan.types[type_]
+    index = strip(self.stack.pop().number)
+    values = _pop_arguments(self, kind)
+    entries = plan.tables[table].entries
+    if entries is None:
+        code = f"table_function(self_ {table}u, {index}, {type_}u)->tail"
+    else:
+        size = len(entries)
+        code = f"entry_piece(self_ table{table}, pieces{table}, {size}u, {index}, {type_}u)"
+    pointer = piece_type(kind.results)
+    if plan.trampoline:
+        # The slots are assigned before the target is looked up, which reads none of them.
+        _tail_call(self, kind, f"({pointer}){code}", values)
+    else:
+        _tail_call(self, kind, f"(({pointer}){code})", values)
+
+
+HANDLERS: Final = {
+    BY_NAME["call"]: _call,
+    BY_NAME["call_indirect"]: _call_indirect,
+    BY_NAME["return_call"]: _return_call,
+    BY_NAME["return_call_indirect"]: _return_call_indirect,
+}

@@ -1,0 +1,97 @@
+"""Memory instructions (spec section 4.4.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from coilbox_guest.wasm import Instr
+from coilbox_guest.wasm.opcodes import BY_NAME
+from coilbox_guest.wasm.types import I32
+
+from .numeric import LOADS, STORES, load_bytes
+from .stack import Value, strip
+
+if TYPE_CHECKING:
+    from .function import FunctionEmitter
+
+MEMORY_SIZE_GLOBAL: Final = -1
+"""The size of memory, as something that expressions read and calls change."""
+
+
+def _load(self: FunctionEmitter, instruction: Instr) -> None:
+    op, _, offset = instruction
+    name, kind = LOADS[op]
+    address = self.stack.pop()
+    text = f"{name}(self_ {strip(address.number)}, {offset}u)"
+    loads = (*address.memory, (address.number, offset, load_bytes(op)))
+    self.stack.push(Value(text, kind, address.locals, address.globals, loads))
+
+
+def _store(self: FunctionEmitter, instruction: Instr) -> None:
+    op, _, offset = instruction
+    address, value = self.stack.pop_numbers(2)
+    self.stack.keep_memory()
+    self.stack.line(f"{STORES[op]}(self_ {strip(address)}, {offset}u, {strip(value)});")
+
+
+def _size(self: FunctionEmitter, instruction: Instr) -> None:
+    self.stack.values.append(
+        Value("memory_size(self)", I32, globals=frozenset((MEMORY_SIZE_GLOBAL,)))
+    )
+
+
+def _grow(self: FunctionEmitter, instruction: Instr) -> None:
+    pages = self.stack.pop().number
+    self.stack.keep_memory()
+    self.stack.keep_global(MEMORY_SIZE_GLOBAL)
+    self.stack.keep_effect(f"memory_grow(self_ {strip(pages)})", I32)
+
+
+def _bulk(name: str) -> Callable[[FunctionEmitter, Instr], None]:
+    def handler(self: FunctionEmitter, instruction: Instr) -> None:
+        operands = ", ".join(map(strip, self.stack.pop_numbers(3)))
+        self.stack.keep_memory()
+        self.stack.line(f"{name}(self_ {operands});")
+
+    return handler
+
+
+def _init(self: FunctionEmitter, instruction: Instr) -> None:
+    segment = instruction[1]
+    operands = ", ".join(map(strip, self.stack.pop_numbers(3)))
+    self.stack.keep_memory()
+    data, size = segment_operands(self, "data", segment)
+    self.stack.line(f"memory_init(self_ {data}, {size}, {operands});")
+
+
+def segment_operands(self: FunctionEmitter, kind: str, index: int) -> tuple[str, str]:
+    """A segment's array and its size, which is 0 once it was dropped (active ones are)."""
+    slot = self.plan.segment_slot(kind, index)
+    if slot is None:
+        return "NULL", "0"
+    name = f"{kind}{index}"
+    return name, f"GLOBAL(u32, {slot}) ? 0 : {name}_size"
+
+
+def drop_segment(kind: str) -> Callable[[FunctionEmitter, Instr], None]:
+    """``data.drop`` or ``elem.drop``."""
+
+    def handler(self: FunctionEmitter, instruction: Instr) -> None:
+        slot = self.plan.segment_slot(kind, instruction[1])
+        if slot is not None:
+            self.stack.line(f"GLOBAL(u32, {slot}) = 1;")
+
+    return handler
+
+
+HANDLERS: Final = {
+    **dict.fromkeys(LOADS, _load),
+    **dict.fromkeys(STORES, _store),
+    BY_NAME["memory.size"]: _size,
+    BY_NAME["memory.grow"]: _grow,
+    BY_NAME["memory.copy"]: _bulk("memory_copy"),
+    BY_NAME["memory.fill"]: _bulk("memory_fill"),
+    BY_NAME["memory.init"]: _init,
+    BY_NAME["data.drop"]: drop_segment("data"),
+}

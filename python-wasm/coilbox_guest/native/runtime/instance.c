@@ -1,0 +1,140 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "region.h"
+#include "runtime.h"
+#include "signals.h"
+
+int cb_enter(struct cb_instance *, void (*)(uint8_t *, uint64_t *), uint64_t *);
+void cb_leave(struct cb_instance *, int code);
+int cb_on_host(struct cb_instance *, cb_import, uint64_t *);
+
+static struct cb_instance *instance_of(uint8_t *self) {
+  return (struct cb_instance *)(void *)(self - CB_INSTANCE_BYTES);
+}
+
+static struct region *region_of(struct cb_instance *instance) {
+  return region_of_stack((uintptr_t)instance);
+}
+
+/* ---- what compiled code calls ---- */
+
+static void trap(uint8_t *self, int code) { cb_leave(instance_of(self), code); }
+
+static int host_call(uint8_t *self, uint32_t import, uint64_t *values) {
+  struct cb_instance *instance = instance_of(self);
+  return cb_on_host(instance, instance->imports[import], values);
+}
+
+static uint32_t memory_grow(uint8_t *self, uint32_t pages) {
+  struct cb_instance *instance = instance_of(self);
+  uint32_t before = instance->pages;
+  if (pages > instance->max_pages || before > instance->max_pages - pages) return UINT32_MAX;
+  struct region *region = region_of(instance);
+  uint64_t want = (uint64_t)(before + pages) * CB_PAGE;
+  if (want > region->mapped) {
+    if (mprotect(self + region->mapped, want - region->mapped, PROT_READ | PROT_WRITE))
+      return UINT32_MAX;
+    region->mapped = want;
+  }
+  instance->pages = before + pages;
+  return before;
+}
+
+static int table_create(uint8_t *self, uint32_t index, uint32_t size, uint32_t maximum) {
+  struct cb_table *table = &instance_of(self)->tables[index];
+  table->entries = calloc(size ? size : 1, sizeof *table->entries);
+  if (!table->entries) return -1;
+  table->size = size;
+  table->maximum = maximum;
+  return 0;
+}
+
+static uint32_t table_grow(uint8_t *self, uint32_t index, const void *value, uint32_t count) {
+  struct cb_table *table = &instance_of(self)->tables[index];
+  uint32_t before = table->size;
+  if (count > table->maximum || before > table->maximum - count) return UINT32_MAX;
+  const void **entries = realloc(table->entries, ((size_t)before + count + 1) * sizeof *entries);
+  if (!entries) return UINT32_MAX;
+  for (uint32_t i = 0; i < count; i++) entries[before + i] = value;
+  table->entries = entries;
+  table->size = before + count;
+  return before;
+}
+
+static const struct cb_api api = {
+    .trap = trap,
+    .host_call = host_call,
+    .memory_grow = memory_grow,
+    .table_grow = table_grow,
+    .table_create = table_create,
+};
+
+/* ---- what the host calls ---- */
+
+static int enter(struct cb_instance *instance, void (*entry)(uint8_t *, uint64_t *),
+                 uint64_t *values) {
+  if (signals_ready()) return -1;
+  return cb_enter(instance, entry, values);
+}
+
+struct cb_instance *cb_new(const struct cb_image *image, uint64_t memory_limit, int *code) {
+  const struct cb_program *program = image->program;
+  uint64_t limit = memory_limit / CB_PAGE;
+  *code = CB_OK;
+  if (program->abi != CB_ABI || limit < program->min_pages) {
+    errno = program->abi != CB_ABI ? ENOEXEC : ENOMEM;
+    return NULL;
+  }
+  struct region *region = region_take(image);
+  if (!region) return NULL;
+  struct cb_instance *instance = region_instance(region);
+  instance->guest_sp = instance;
+  instance->api = &api;
+  instance->imports = image->imports;
+  instance->pages = program->min_pages;
+  instance->max_pages = limit < program->max_pages ? (uint32_t)limit : program->max_pages;
+  uint64_t none;
+  *code = enter(instance, program->start, &none);
+  if (*code != CB_OK) {
+    int error = errno;
+    cb_free(instance);
+    errno = error;
+    return NULL;
+  }
+  return instance;
+}
+
+void cb_free(struct cb_instance *instance) {
+  for (int i = 0; i < CB_MAX_TABLES; i++) free(instance->tables[i].entries);
+  region_give(region_of(instance));
+}
+
+void cb_forget(const struct cb_image *image) { region_forget(image); }
+
+int cb_call(struct cb_instance *instance, const struct cb_export *function, uint64_t *values) {
+  return enter(instance, function->call, values);
+}
+
+int cb_interrupt(struct cb_instance *instance) {
+  const struct cb_image *image = region_of(instance)->image;
+  uint8_t *memory = cb_memory(instance);
+  __atomic_store_n(&instance->interrupted, 1, __ATOMIC_SEQ_CST);
+  /* Any bit makes Python call _Py_HandlePending, whose poll then faults. */
+  if (image->eval_breaker) __atomic_fetch_or(memory + image->eval_breaker, 0x80, __ATOMIC_SEQ_CST);
+  if (!image->poll_bytes) return 0;
+  return mprotect(memory + image->poll_page, image->poll_bytes, PROT_NONE);
+}
+
+uint8_t *cb_memory(struct cb_instance *instance) {
+  return (uint8_t *)instance + CB_INSTANCE_BYTES;
+}
+
+uint64_t cb_memory_bytes(const struct cb_instance *instance) {
+  return (uint64_t)instance->pages * CB_PAGE;
+}
+
+uint32_t cb_regions(void) { return region_count(); }

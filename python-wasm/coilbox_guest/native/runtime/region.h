@@ -1,0 +1,44 @@
+/* Reservations of address space, one for each instance; see abi.h for what lies where. */
+#ifndef COILBOX_REGION_H
+#define COILBOX_REGION_H
+
+#include <stdatomic.h>
+
+#include "runtime.h"
+
+/* Native stack for guest code. The shadow stack in linear memory is sized to it. */
+#define STACK_BYTES (2u << 20)
+/* Larger than any frame: wasm allows 50,000 locals, and a frame that steps over the guard would
+ * write into another instance's memory. */
+#define STACK_GUARD_BYTES (2u << 20)
+/* 32-bit address + 32-bit offset + access size. */
+#define MEMORY_BYTES ((8ull << 30) + CB_PAGE)
+#define REGION_BYTES (STACK_GUARD_BYTES + STACK_BYTES + CB_INSTANCE_BYTES + MEMORY_BYTES)
+
+struct region {
+  struct region *next;      /* in the list of all; never changes once published */
+  struct region *next_free; /* in the list of free ones */
+  uint8_t *base;
+  const struct cb_image *image; /* whose memory is mapped here; NULL for none */
+  uint64_t mapped;              /* bytes of memory that are accessible */
+};
+
+/* A region without an instance: memory mapped as the image says and nothing written. NULL with
+ * errno set if there is no room. */
+struct region *region_take(const struct cb_image *image);
+/* Makes it as region_take gives it, and keeps it. */
+void region_give(struct region *region);
+/* Unmaps what free regions hold of an image. */
+void region_forget(const struct cb_image *image);
+/* The region in whose native stack (or its guard) an address lies. Async-signal-safe. */
+struct region *region_of_stack(uintptr_t address);
+uint32_t region_count(void);
+
+static inline struct cb_instance *region_instance(const struct region *region) {
+  return (struct cb_instance *)(void *)(region->base + STACK_GUARD_BYTES + STACK_BYTES);
+}
+static inline uint8_t *region_memory(const struct region *region) {
+  return region->base + STACK_GUARD_BYTES + STACK_BYTES + CB_INSTANCE_BYTES;
+}
+
+#endif
