@@ -34,7 +34,8 @@ from coilbox_guest.toolchain import check_tools, warm_up
 _HERE = Path(__file__).parent
 _STEPS = "steps"
 # Sources on which the linked module depends, and those on which compiled Python files do.
-_LINK_SOURCES = ("link", "wasm", "passes", "tailcall", "guest/c", "module.py")
+_LINK_SOURCES = ("link", "wasm", "passes", "guest/c", "module.py")
+_TAIL_CALL_SOURCES = ("tailcall",)
 _STDLIB_SOURCES = ("guest/python", "stdlib.py", "stage.py")
 _IMAGE_BYTES = 200_000_000  # an image with all that its build writes, zig's libc included
 _MAX_SEED = 2**32 - 1  # CPython's PYTHONHASHSEED; 0 would turn randomisation off
@@ -150,7 +151,8 @@ class _Pipeline:
 
         wanted = build.model_dump(mode="json", exclude={"variant", "preload"})
         files = [sha256_file(path) for path in build.files() if path.is_file()]
-        key = key_of("link", self._parts_digest(), wanted, files, _digest(*_LINK_SOURCES))
+        sources = _LINK_SOURCES + _TAIL_CALL_SOURCES * ("tail-calls" in build.passes)
+        key = key_of("link", self._parts_digest(), wanted, files, _digest(*sources))
         return self._cache.ensure(_STEPS, key, fill, progress=self._progress)
 
     def _stdlib(self, parts: Mapping[str, Path], module: str, stage: StageProgram) -> Entry:

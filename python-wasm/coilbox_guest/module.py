@@ -12,6 +12,7 @@ from coilbox.errors import BuildError
 from coilbox.progress import Progress
 from coilbox_guest.config import PAGE, GuestBuild
 from coilbox_guest.link import LinkResult, LinkSpec, SharedLibrary, link
+from coilbox_guest.passes.safepoints import add_safepoints
 from coilbox_guest.passes.stack_safety import StackBudget, make_stack_safe
 
 GUEST_C = Path(__file__).with_name("guest") / "c"
@@ -73,6 +74,8 @@ def make_module(
 def _apply(name: str, linked: LinkResult, build: GuestBuild) -> None:
     if name == "stack-safety":
         make_stack_safe(linked.module, StackBudget(shadow=build.stack_bytes))
+    elif name == "safepoints":
+        add_safepoints(linked.module, linked.addresses[POLL_PAGE])
     else:
         raise BuildError(f"this version of coilbox has no pass {name!r}")
 

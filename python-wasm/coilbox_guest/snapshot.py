@@ -6,6 +6,7 @@ nothing else may have changed: globals, the table and open descriptors are check
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +28,12 @@ from coilbox_guest.wasm.opcodes import END, GLOBAL_GET, I32_CONST
 from coilbox_guest.wasm.types import FUNC, GLOBAL, I32
 
 PAGE = 65536
-# Host pages: Wasmtime maps an image of the memory copy-on-write and skips none of its pages, so
-# segments need no finer grain.
+# Host pages: a memory is mapped by them, so segments need no finer grain.
 _GRAIN = 4096
 KEPT_EXPORTS = frozenset({"memory", "coilbox_info", "coilbox_reserve", "coilbox_request"})
+# mimalloc takes memory in steps of a quarter of this where memory cannot be reserved without being
+# used (mi_arena_reserve in mimalloc's arena.c). Its own 128 MiB leave most of the last step empty.
+_ARENA_RESERVE = "64MiB"
 PROBE = "coilbox_stack_pointer"
 _OWN_DESCRIPTORS = [0, 1, 2, 3]
 _TABLE_WRITES = ("table.set", "table.grow", "table.fill", "table.copy", "table.init")
@@ -76,7 +79,11 @@ def take_snapshot(
     Raises:
         BuildError: boot failed, or changed what a snapshot does not carry over.
     """
-    environment = {"PYTHONHASHSEED": str(hash_seed), "COILBOX_PRELOAD": " ".join(preload)}
+    environment = {
+        "PYTHONHASHSEED": str(hash_seed),
+        "COILBOX_PRELOAD": " ".join(preload),
+        "MIMALLOC_ARENA_RESERVE": _ARENA_RESERVE,
+    }
     module = Module(linked)
     with (
         progress.task("Taking the snapshot"),
@@ -94,7 +101,7 @@ def take_snapshot(
         memory = _read_memory(guest, info)
     clear_stack(memory, info)
     segments = find_segments(memory)
-    freeze(module, memory, segments)
+    freeze(module, memory, make_dense(segments))
     used = sum(end - start for start, end in segments)
     return Snapshot(module.to_bytes(), info, len(memory), used)
 
@@ -160,6 +167,32 @@ def find_segments(memory: bytearray) -> list[tuple[int, int]]:
             else:
                 segments.append((start, start + _GRAIN))
     return segments
+
+
+def make_dense(segments: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join segments over the smallest gaps until more than half of their span is data.
+
+    Wasmtime maps memory copy-on-write only then; else it copies all data for each instance
+    (``ModuleTranslation::try_static_init`` in wasmtime-environ).
+    """
+    span = segments[-1][1] - segments[0][0]
+    missing = span // 2 + _GRAIN - sum(end - start for start, end in segments)
+    gaps = sorted(
+        (after[0] - before[1], before[1]) for before, after in itertools.pairwise(segments)
+    )
+    filled = set()
+    for size, start in gaps:
+        if missing <= 0:
+            break
+        filled.add(start)
+        missing -= size
+    result = segments[:1]
+    for start, end in segments[1:]:
+        if result[-1][1] in filled:
+            result[-1] = (result[-1][0], end)
+        else:
+            result.append((start, end))
+    return result
 
 
 def freeze(module: Module, memory: bytearray, segments: list[tuple[int, int]]) -> None:
