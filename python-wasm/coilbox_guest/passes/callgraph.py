@@ -1,0 +1,104 @@
+"""The call graph, and which functions can be on the stack more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from coilbox_guest.wasm import Module, Scanner
+from coilbox_guest.wasm.opcodes import (
+    CALL,
+    CALL_INDIRECT,
+    REF_FUNC,
+    RETURN_CALL,
+    RETURN_CALL_INDIRECT,
+)
+from coilbox_guest.wasm.types import FUNC
+
+_CALLS = Scanner([CALL, CALL_INDIRECT, RETURN_CALL, RETURN_CALL_INDIRECT, REF_FUNC])
+
+
+def direct_calls(body: bytes) -> set[int]:
+    """Indices of the functions that a body calls directly."""
+    return {i[1] for i in _CALLS.find_in_body(body) if i[0] in (CALL, RETURN_CALL)}
+
+
+def call_graph(module: Module) -> list[list[int]]:
+    """Successors of each function, imports included.
+
+    An indirect call may reach every function of its type that stands in a table or whose
+    reference is taken. Such sets are nodes of their own, behind the functions, so that the graph
+    stays small.
+    """
+    types = module.function_types()
+    imported = len(module.imported(FUNC))
+    # Equal types may stand in the type section twice; a call matches by structure.
+    by_structure = {kind: number for number, kind in enumerate(module.types)}
+    node = [len(types) + by_structure[kind] for kind in module.types]
+    graph: list[list[int]] = [[] for _ in range(len(types) + len(module.types))]
+    taken = {f for segment in module.elements for f in segment.functions or ()}
+    for index, body in enumerate(module.code, imported):
+        edges: set[int] = set()
+        for instr in _CALLS.find_in_body(body):
+            if instr[0] in (CALL, RETURN_CALL):
+                edges.add(instr[1])
+            elif instr[0] == REF_FUNC:
+                taken.add(instr[1])
+            else:
+                edges.add(node[instr[1]])
+        graph[index] = sorted(edges)
+    for function in sorted(taken):
+        graph[node[types[function]]].append(function)
+    return graph
+
+
+def recursive_functions(module: Module) -> set[int]:
+    """Functions that lie on a cycle of the call graph."""
+    graph = call_graph(module)
+    count = len(module.function_types())
+    out: set[int] = set()
+    for component in _components(graph):
+        if len(component) > 1 or component[0] in graph[component[0]]:
+            out.update(node for node in component if node < count)
+    return out
+
+
+def _components(graph: Sequence[Iterable[int]]) -> list[list[int]]:
+    """Strongly connected components (Tarjan 1972), without recursion."""
+    order = [0] * len(graph)
+    low = [0] * len(graph)
+    on_stack = [False] * len(graph)
+    stack: list[int] = []
+    found: list[list[int]] = []
+    counter = 0
+    for root in range(len(graph)):
+        if order[root]:
+            continue
+        counter += 1
+        order[root] = low[root] = counter
+        stack.append(root)
+        on_stack[root] = True
+        work = [(root, iter(graph[root]))]
+        while work:
+            node, edges = work[-1]
+            for target in edges:
+                if not order[target]:
+                    counter += 1
+                    order[target] = low[target] = counter
+                    stack.append(target)
+                    on_stack[target] = True
+                    work.append((target, iter(graph[target])))
+                    break
+                if on_stack[target]:
+                    low[node] = min(low[node], order[target])
+            else:
+                work.pop()
+                if work:
+                    parent = work[-1][0]
+                    low[parent] = min(low[parent], low[node])
+                if low[node] == order[node]:
+                    component: list[int] = []
+                    while not component or component[-1] != node:
+                        component.append(stack.pop())
+                        on_stack[component[-1]] = False
+                    found.append(component)
+    return found

@@ -1,0 +1,93 @@
+"""Places where a running guest can be stopped.
+
+Each loop of C code begins with a load from the poll page, whose value is dropped. The host stops
+a guest by making that page inaccessible, from any thread: the next load traps. A load that stays
+in the first-level cache costs next to nothing, and no flag has to be tested (the way of the
+HotSpot JVM's safepoint polls).
+
+Python code's own loop is left alone: there the host sets CPython's eval breaker, which leads to
+`_Py_HandlePending`, which gets a poll on entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from coilbox_guest.wasm import Instr, Module, Rewriter, Scanner, encode_instr, read_locals
+from coilbox_guest.wasm.opcodes import BY_NAME, CALL, I32_CONST, I32_LOAD, LOOP
+from coilbox_guest.wasm.types import FUNC
+
+from .errors import PassError
+
+HANDLE_PENDING: Final = "_Py_HandlePending"
+PAGE: Final = 65536
+
+_BR_TABLE: Final = BY_NAME["br_table"]
+_DROP: Final = BY_NAME["drop"]
+
+# An interpreter has a target for each opcode byte. Other functions with such a table in a loop
+# (there are two in CPython 3.14) do not look at the eval breaker.
+_DISPATCH_TARGETS: Final = 200
+_SCAN: Final = Scanner([_BR_TABLE, LOOP, CALL])
+
+
+@dataclass(frozen=True)
+class SafepointReport:
+    """What the pass found and did."""
+
+    loops: int
+    functions: int
+    interpreters: tuple[str, ...]
+    """The interpreter loops, which were left alone."""
+
+
+def add_safepoints(module: Module, poll_page: int) -> SafepointReport:
+    """Change the module in place. `poll_page` is the page's address, a multiple of 65536.
+
+    Raises PassError if there is no eval loop or no `_Py_HandlePending` to poll in its place.
+    """
+    if poll_page <= 0 or poll_page % PAGE:
+        raise PassError(f"the poll page's address {poll_page:#x} is not a multiple of {PAGE}")
+    names = module.names.functions
+    imported = len(module.imported(FUNC))
+    poll = encode_instr((I32_CONST, poll_page))
+    poll += encode_instr((I32_LOAD, 2, 0)) + encode_instr((_DROP,))
+    loops = 0
+
+    def after_loop(instr: Instr) -> bytes:
+        return encode_instr(instr) + poll
+
+    rewriter = Rewriter([LOOP], after_loop)
+    interpreters: list[str] = []
+    functions = 0
+    pending = next((index for index, name in names.items() if name == HANDLE_PENDING), None)
+    if pending is None:
+        raise PassError(f"the module has no function {HANDLE_PENDING} to poll in")
+    for number, body in enumerate(module.code):
+        if number + imported == pending:
+            start = read_locals(body)[1]
+            body = module.code[number] = body[:start] + poll + body[start:]
+        found = _SCAN.find_in_body(body)
+        count = sum(instr[0] == LOOP for instr in found)
+        if not count:
+            continue
+        if (CALL, pending) in found and _dispatches(found):
+            interpreters.append(names.get(number + imported, str(number + imported)))
+            continue
+        module.code[number] = rewriter.rewrite_body(body)
+        loops += count
+        functions += 1
+    if not interpreters:
+        raise PassError("no interpreter loop was found: none can be stopped by its eval breaker")
+    return SafepointReport(loops, functions, tuple(interpreters))
+
+
+def _dispatches(found: list[Instr]) -> bool:
+    """Whether a function dispatches on bytecodes: a huge `br_table` behind a loop's head."""
+    in_loop = False
+    for instr in found:
+        in_loop = in_loop or instr[0] == LOOP
+        if in_loop and instr[0] == _BR_TABLE and len(instr) > _DISPATCH_TARGETS:
+            return True
+    return False
