@@ -54,7 +54,8 @@ def parse_yaml(text: str, name: str, model: type[Model]) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         lines = [
-            f"{_place(name, _find(root, item['loc']))}: {_dotted(item['loc'])}{item['msg']}"
+            f"{_place(name, _find(root, item['loc']))}: {_dotted(item['loc'])}"
+            f"{item['msg'].removeprefix('Value error, ')}"
             for item in error.errors()
         ]
         raise ConfigError("\n".join(lines)) from None

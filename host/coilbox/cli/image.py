@@ -1,0 +1,166 @@
+"""``coilbox image``: build, list, inspect, verify and prune guest images."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coilbox.cli import exits
+from coilbox.units import format_size
+
+if TYPE_CHECKING:
+    from coilbox.images import Image
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("image")
+def command() -> None:
+    """Build, list, inspect, verify and prune guest images."""
+
+
+@command.command("build")
+@click.option(
+    "--config",
+    metavar="FILE|NAME",
+    default="default",
+    show_default=True,
+    help="The guest build: a YAML file, or the name of one that comes with coilbox.",
+)
+@click.option("--force", is_flag=True, help="Build it even if it is there.")
+@click.option(
+    "--hash-seed",
+    type=click.IntRange(0, (1 << 32) - 1),
+    help="The seed of string hashes, to build the same image again; random if left out.",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@_json
+def build(config: str, force: bool, hash_seed: int | None, quiet: bool, as_json: bool) -> None:
+    """Build an image, if it is not there."""
+    from coilbox.errors import UsageError
+    from coilbox.images import ImageStore
+    from coilbox.progress import progress_for
+
+    store = ImageStore()
+    path = store.config(config)
+    if path is None:
+        raise UsageError(f"there is no guest build {config!r}; give a YAML file or its name")
+    image = store.ensure(path, hash_seed=hash_seed, force=force, progress=progress_for(quiet=quiet))
+    if as_json:
+        _print_json(_facts(image))
+    else:
+        click.echo(f"{image.name}  {image.key[:12]}  {format_size(image.size)}  {image.path}")
+
+
+@command.command("list")
+@_json
+def list_(as_json: bool) -> None:
+    """The images in the cache, the last used first."""
+    from coilbox.images import ImageStore
+
+    store = ImageStore()
+    images = store.images()
+    if as_json:
+        _print_json([_facts(image) for image in images])
+        return
+    if not images:
+        click.echo(f"no images in {store.cache.root}; run: coilbox image build", err=True)
+    for image in images:
+        used = _last_used(image).strftime("%Y-%m-%d %H:%M")
+        click.echo(f"{image.key[:12]}  {image.variant:12}  {format_size(image.size):>9}  {used}")
+
+
+@command.command("info")
+@click.argument("image", default="default")
+@_json
+def info(image: str, as_json: bool) -> None:
+    """What an image is made of; IMAGE is a name, key, folder or build file.
+
+    Builds nothing: an image that is missing is an error.
+    """
+    from coilbox.cli.checks import build_command, find_image
+    from coilbox.errors import ImageError
+
+    found = find_image(image)
+    if found is None:
+        raise ImageError(f"image {image!r} is not built; {build_command(image)}")
+    facts = _facts(found)
+    if as_json:
+        _print_json(facts | {"manifest": dict(found.manifest)})
+        return
+    facts["bytes"] = format_size(facts["bytes"])
+    facts["memory_bytes"] = format_size(facts["memory_bytes"])
+    for name, value in facts.items():
+        click.echo(f"{name:13} {value}")
+    for name, file in found.manifest["files"].items():
+        click.echo(f"  {name:15} {format_size(file['bytes']):>9}  {file['sha256']}")
+
+
+@command.command("verify")
+@_json
+@click.pass_context
+def verify(ctx: click.Context, as_json: bool) -> None:
+    """Hash every file of every image; the exit code is 121 if one is damaged."""
+    from coilbox.images import ImageStore
+
+    found = ImageStore().verify()
+    if as_json:
+        _print_json([{"key": key, "damage": damage} for key, damage in found.items()])
+    else:
+        for key, damage in found.items():
+            click.echo(f"{key[:12]}  {'ok' if damage is None else damage}")
+    if any(found.values()):
+        exits.complain("damaged images are built again when used; coilbox image prune removes them")
+        ctx.exit(exits.HOST)
+
+
+@command.command("prune")
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Keep what was used within so many days.",
+)
+@click.option("--compiled", is_flag=True, help="Remove all compiled code as well.")
+@click.option("--all", "everything", is_flag=True, help="Remove everything; it is made again.")
+@_json
+def prune(days: float, compiled: bool, everything: bool, as_json: bool) -> None:
+    """Remove damaged images, and images and compiled code that are long unused."""
+    from coilbox.images import ImageStore
+
+    removed, freed = ImageStore().prune(days=days, compiled=compiled, everything=everything)
+    if as_json:
+        _print_json({"removed": removed, "bytes": freed})
+        return
+    for name in removed:
+        click.echo(name)
+    click.echo(f"{len(removed)} removed, {format_size(freed)} freed", err=True)
+
+
+def _last_used(image: Image) -> datetime.datetime:
+    seconds = Path(image.path).stat().st_mtime
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone()
+
+
+def _facts(image: Image) -> dict[str, Any]:
+    return {
+        "key": image.key,
+        "name": image.name,
+        "variant": image.variant,
+        "path": str(image.path),
+        "bytes": image.size,
+        "memory_bytes": image.memory_bytes,
+        "hash_seed": image.hash_seed,
+        "digest": image.digest,
+        "abi": image.info.abi,
+        "last_used": _last_used(image).isoformat(timespec="seconds"),
+    }
+
+
+def _print_json(data: object) -> None:
+    click.echo(json.dumps(data, indent=2))

@@ -1,0 +1,69 @@
+"""What option values mean: sizes, durations, mounts, variables. Used as ``type=`` of options."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from coilbox.errors import UsageError
+from coilbox.mounts import Mount, Scratch
+from coilbox.units import parse_seconds, parse_size
+
+
+def size(text: str) -> int:
+    """Bytes of ``256MiB``."""
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def seconds(text: str) -> float:
+    """Seconds of ``30``, ``500ms`` or ``none``."""
+    try:
+        return parse_seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def mount(text: str) -> Mount:
+    """The mount ``HOST:GUEST[:ro|rw]``. The host path may hold colons, the guest path may not."""
+    rest, mode = text, "ro"
+    for known in ("ro", "rw"):
+        if text.endswith(f":{known}"):
+            rest, mode = text[:-3], known
+    host, _, guest = rest.rpartition(":")
+    if not host or not guest.startswith("/"):
+        raise click.BadParameter(f"{text!r} is not HOST:GUEST[:ro|rw], like ./data:/data:ro")
+    if not Path(host).is_dir():
+        raise click.BadParameter(f"there is no directory {host!r} to mount")
+    try:
+        return Mount(host, guest, "rw" if mode == "rw" else "ro")
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def scratch(text: str) -> Scratch:
+    """The scratch directory ``SIZE[:GUEST]``."""
+    amount, colon, path = text.partition(":")
+    try:
+        if colon:
+            return Scratch(path, parse_size(amount))
+        return Scratch(max_bytes=parse_size(amount))
+    except (UsageError, ValueError) as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def variable(text: str) -> tuple[str, str]:
+    """Name and value of ``NAME=VALUE``, or of ``NAME`` with the value it has here."""
+    name, equals, value = text.partition("=")
+    if not name:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+    if not equals:
+        own = os.environ.get(name)
+        if own is None:
+            raise click.BadParameter(f"{name} is not set here; give it as {name}=VALUE")
+        value = own
+    return name, value
