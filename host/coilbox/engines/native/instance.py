@@ -88,6 +88,8 @@ class NativeInstance:
             GuestTrap: the guest trapped.
             BaseException: what a host import raised, unchanged.
         """
+        if self._handle is None:
+            raise EngineError("the instance was closed")
         item = self._program.exports.get(export)
         if item is None:
             raise EngineError(f"the guest module has no export {export!r} as the ABI says")
@@ -114,6 +116,8 @@ class NativeInstance:
         raise GuestTrap(f"the guest crashed inside its sandbox: {TRAP_NAMES[code]}")
 
     def _check(self, address: int, length: int) -> None:
+        if self._handle is None:
+            raise EngineError("the instance was closed")
         end = address + length
         if length < 0 or address < 0 or (end > self._size and end > self.memory_size):
             raise GuestProtocolError(

@@ -61,11 +61,13 @@ static int trap_code(const struct region *region, uintptr_t address) {
 
 static void chain(int number, siginfo_t *info, void *context) {
   const struct sigaction *to = &previous[number == SIGBUS];
+  int sent = info->si_code <= 0; /* by kill() or raise(): going on would not bring it again */
+  if (sent && to->sa_handler == SIG_IGN) return;
   /* A handler that was installed after ours and found us before it would send us round. */
-  int deadly = chaining || to->sa_handler == SIG_DFL || to->sa_handler == SIG_IGN;
-  if (deadly) {
+  if (chaining || to->sa_handler == SIG_DFL || to->sa_handler == SIG_IGN) {
     struct sigaction by_default = {.sa_handler = SIG_DFL};
     sigaction(number, &by_default, NULL);
+    if (sent) raise(number);
     return; /* the fault happens again and ends the process */
   }
   chaining = 1;

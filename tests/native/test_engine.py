@@ -1,0 +1,448 @@
+"""The native engine by itself, on a small module: what tests/engines asks of wasmtime, and more."""
+
+from __future__ import annotations
+
+import filecmp
+import mmap
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coilbox.engines.native import declarations
+from coilbox.engines.native.build import build_program
+from coilbox.engines.native.instance import NativeInstance
+from coilbox.engines.native.program import NativeProgram
+from coilbox.engines.native.toolchain import zig
+from coilbox.engines.protocol import HostImport
+from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
+
+POLL = 65536
+WAT = """
+(module
+  (import "host" "two" (func $two (param i32 i64) (result i32)))
+  (import "host" "none" (func $none))
+  (memory (export "memory") 4)
+  (data (i32.const 16) "snapshot")
+  (global $counter (mut i32) (i32.const 7))
+  (func (export "two") (param i32) (result i32)
+    (call $two (local.get 0) (i64.const -1)))
+  (func (export "none") (param i32) (result i32) (call $none) (local.get 0))
+  (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "far") (param i32) (result i32) (i32.load offset=0xffffffff (local.get 0)))
+  (func (export "store") (param i32 i32) (i32.store (local.get 0) (local.get 1)))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+  (func (export "divide") (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0)))
+  (func (export "count") (result i32)
+    (global.set $counter (i32.add (global.get $counter) (i32.const 1))) (global.get $counter))
+  (func $deep (export "deep") (param i32) (result i32)
+    (i32.add (call $deep (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
+  (func $endless (export "endless") (param i32) (result i32)
+    (call $endless (i32.add (local.get 0) (i32.const 1))))
+  (func $down (export "down") (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (call $down (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))
+      (else (call $none) (i32.const 0))))
+  (func (export "spin") (param i32) (result i32)
+    (loop $again
+      (drop (i32.load (i32.const 65536)))
+      (br $again))
+    (local.get 0)))
+"""
+
+Make = Callable[..., NativeInstance]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("engine")
+    source, target = folder / "m.wat", folder / "m.wasm"
+    source.write_text(WAT)
+    subprocess.run(["wasm-tools", "parse", source, "-o", target], check=True)
+    build_program(target.read_bytes(), folder, zig())
+    return folder
+
+
+@pytest.fixture
+def make(built: Path, native_runtime: Any) -> Iterator[Make]:
+    opened: list[NativeInstance | NativeProgram] = []
+    programs: dict[object, NativeProgram] = {}
+
+    def make(
+        two: Callable[..., int] = _two,
+        none: Callable[..., None] = _none,
+        memory_limit: int = 1 << 24,
+    ) -> NativeInstance:
+        program = programs.get((two, none))
+        if program is None:
+            imports = [
+                HostImport("host", "two", "iI", "i", two),
+                HostImport("host", "none", "", "", none),
+            ]
+            program = NativeProgram(
+                native_runtime, built, imports, poll_page=POLL, poll_size=65536, eval_breaker=0
+            )
+            programs[two, none] = program
+            opened.append(program)
+        instance = program.instantiate(memory_limit=memory_limit)
+        opened.insert(0, instance)
+        return instance
+
+    yield make
+    for item in opened:
+        item.close()
+
+
+def _two(instance: object, a: int, b: int) -> int:
+    return a
+
+
+def _none(instance: object) -> None:
+    return None
+
+
+def test_arguments_and_results_are_unsigned(make: Make) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def two(instance: object, a: int, b: int) -> int:
+        seen.append((a, b))
+        return -2
+
+    assert make(two).call("two", 0xFFFFFFFE) == 0xFFFFFFFE
+    assert seen == [(0xFFFFFFFE, 0xFFFFFFFFFFFFFFFF)]
+
+
+def test_an_import_gets_the_calling_instance(make: Make) -> None:
+    seen: list[object] = []
+    first, second = make(none=seen.append), make(none=seen.append)
+    second.call("none", 0)
+    first.call("none", 0)
+    assert seen == [second, first]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3)])
+def test_what_an_import_raises_comes_out_unchanged(make: Make, error: BaseException) -> None:
+    def none(instance: object) -> None:
+        raise error
+
+    instance = make(none=none)
+    with pytest.raises(type(error)) as caught:
+        instance.call("none", 1)
+    assert caught.value is error
+    assert instance.call("load", 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("export", "argument", "text"),
+    [
+        ("load", 4 * 65536, "memory access out of bounds"),
+        ("load", 4 * 65536 - 3, "memory access out of bounds"),
+        ("load", 0xFFFFFFFF, "memory access out of bounds"),
+        ("far", 0xFFFFFFFF, "memory access out of bounds"),
+        ("divide", 0, "integer division by zero"),
+        ("deep", 0, "the native stack was used up"),
+        ("endless", 0, "the native stack was used up"),
+    ],
+)
+def test_traps_say_what_happened(make: Make, export: str, argument: int, text: str) -> None:
+    instance = make()
+    for _ in range(3):
+        with pytest.raises(GuestTrap, match=text):
+            instance.call(export, argument)
+    assert instance.call("divide", 1) == 1
+
+
+def test_an_export_that_is_not_there(make: Make) -> None:
+    with pytest.raises(EngineError, match="no export 'nothing'"):
+        make().call("nothing")
+
+
+def test_a_closed_instance_raises(make: Make) -> None:
+    instance = make()
+    instance.close()
+    instance.close()
+    with pytest.raises(EngineError, match="closed"):
+        instance.call("load", 0)
+    with pytest.raises(EngineError, match="closed"):
+        instance.read(0, 1)
+
+
+def test_memory_starts_as_the_module_says_and_is_its_own(make: Make) -> None:
+    first = make()
+    assert first.read(16, 8) == b"snapshot"
+    first.write(16, b"changed!")
+    first.call("store", 3 * 65536, 5)
+    assert [first.call("count"), first.call("count")] == [8, 9]
+    second = make()
+    assert second.read(16, 8) == b"snapshot"
+    assert second.call("load", 3 * 65536) == 0
+    assert second.call("count") == 8
+    first.close()
+    third = make()  # in the first one's address space
+    assert third.read(16, 8) == b"snapshot"
+    assert third.call("load", 3 * 65536) == 0
+    assert third.call("count") == 8
+
+
+def test_memory_is_read_and_written_within_its_bounds(make: Make) -> None:
+    instance = make()
+    size = instance.memory_size
+    instance.write(size - 4, b"\x01\x02\x03\x04")
+    assert instance.read(size - 4, 4) == b"\x01\x02\x03\x04"
+    assert instance.call("load", size - 4) == 0x04030201
+    for address, length in (
+        (size - 3, 4),
+        (size, 1),
+        (0, size + 1),
+        (1 << 32, 1),
+        (-1, 1),
+        (0, -1),
+    ):
+        with pytest.raises(GuestProtocolError):
+            instance.read(address, length)
+    with pytest.raises(GuestProtocolError):
+        instance.write(size - 1, b"ab")
+
+
+def test_the_poll_page_is_out_of_reach(make: Make) -> None:
+    instance = make()
+    for address in (POLL, POLL + 65535, POLL - 1):
+        with pytest.raises(GuestProtocolError, match="poll page"):
+            instance.read(address, 2)
+    assert instance.read(POLL - 1, 1) == b"\0"
+    assert instance.read(POLL + 65536, 1) == b"\0"
+
+
+def test_memory_grows_to_its_limit_only(make: Make) -> None:
+    instance = make(memory_limit=8 * 65536)
+    assert instance.call("grow", 4) == 4
+    assert instance.memory_size == 8 * 65536
+    assert instance.read(8 * 65536 - 1, 1) == b"\0"
+    instance.call("store", 8 * 65536 - 4, 9)
+    assert instance.call("grow", 1) == 0xFFFFFFFF
+    instance.close()
+    again = make(memory_limit=8 * 65536)
+    assert again.memory_size == 4 * 65536
+    with pytest.raises(GuestTrap, match="out of bounds"):
+        again.call("load", 4 * 65536)
+    assert again.call("grow", 4) == 4
+    assert again.call("load", 8 * 65536 - 4) == 0
+
+
+def test_a_memory_that_is_too_small_for_the_module(make: Make) -> None:
+    with pytest.raises(EngineError, match="no room for one more sandbox"):
+        make(memory_limit=65536)
+
+
+def test_interrupt_stops_a_loop(make: Make) -> None:
+    instance = make()
+    timer = threading.Timer(0.05, instance.interrupt)
+    timer.start()
+    with pytest.raises(GuestTrap, match="stopped by the host"):
+        instance.call("spin", 0)
+    timer.join()
+    with pytest.raises(GuestTrap):  # it stays in force
+        instance.call("spin", 0)
+
+
+def test_after_an_interrupt_memory_serves_the_next_instance(make: Make) -> None:
+    for _ in range(20):
+        instance = make()
+        instance.interrupt()
+        instance.close()
+        instance.interrupt()  # of no effect once closed
+        assert make().call("load", POLL + mmap.PAGESIZE) == 0
+        assert make().call("load", POLL) == 0
+
+
+def test_a_thread_with_a_small_stack_is_enough(make: Make) -> None:
+    """Guest code runs on a stack of its own, whatever the thread has."""
+    instance = make()
+    found: list[int] = []
+    before = threading.stack_size(256 << 10)
+    try:
+        thread = threading.Thread(target=lambda: found.append(instance.call("down", 20_000)))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert found == [20_000]
+
+
+def test_an_import_may_call_the_guest_again(make: Make) -> None:
+    depth = 0
+
+    def none(instance: NativeInstance) -> None:
+        nonlocal depth
+        depth += 1
+        if depth < 5:
+            assert instance.call("down", 10) == 10
+        else:
+            with pytest.raises(GuestTrap, match="out of bounds"):
+                instance.call("load", 1 << 30)
+
+    instance = make(none=none)
+    assert instance.call("down", 100) == 100
+    assert depth == 5
+
+
+def test_a_trap_below_an_import_ends_the_inner_call_only(make: Make) -> None:
+    def none(instance: NativeInstance) -> None:
+        with pytest.raises(GuestTrap, match="used up"):
+            instance.call("deep", 0)
+
+    assert make(none=none).call("down", 1000) == 1000
+
+
+def test_guests_nest(make: Make) -> None:
+    level = 0
+
+    def none(instance: object) -> None:
+        nonlocal level
+        level += 1
+        if level < 20:
+            assert make(none=none).call("down", 50) == 50
+
+    assert make(none=none).call("down", 50) == 50
+    assert level == 20
+
+
+def test_many_threads_trap_at_once(make: Make) -> None:
+    instances = [make() for _ in range(8)]
+    failures: list[str] = []
+
+    def work(instance: NativeInstance) -> None:
+        for turn in range(200):
+            export, argument = (("load", 1 << 30), ("deep", 0), ("divide", 0))[turn % 3]
+            try:
+                instance.call(export, argument)
+                failures.append(f"{export} did not trap")
+            except GuestTrap:
+                pass
+
+    threads = [threading.Thread(target=work, args=(item,)) for item in instances]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_address_space_is_used_again(make: Make, native_runtime: Any) -> None:
+    make().close()
+    before = native_runtime.cb_regions()
+    for _ in range(100):
+        instance = make()
+        instance.call("store", 100, 1)
+        instance.close()
+    assert native_runtime.cb_regions() == before
+
+
+def test_a_host_call_takes_less_than_a_microsecond_or_so(make: Make) -> None:
+    """The bound is loose, as the machine may be busy; the benchmark has the figure."""
+    calls = 2000
+    count = 0
+
+    def none(instance: object) -> None:
+        nonlocal count
+        count += 1
+
+    instance = make(none=none)
+    best = 1.0
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(calls):
+            instance.call("none", 0)
+        best = min(best, (time.perf_counter() - start) / calls)
+    assert count == 5 * calls
+    assert best < 50e-6
+
+
+_COEXIST = """
+import faulthandler, signal, sys
+first, second = sys.argv[1:3]
+sys.path[:0] = sys.argv[4:]
+from pathlib import Path
+from coilbox.cache import Cache
+from coilbox.engines.native.library import runtime
+from coilbox.engines.native.program import NativeProgram
+from coilbox.engines.native.toolchain import zig
+from coilbox.engines.protocol import HostImport
+from coilbox.errors import GuestTrap
+import os
+program = instance = None
+def native():
+    global program, instance
+    if program is None:
+        cache = Cache(Path(os.environ["NATIVE_CACHE"]))
+        program = NativeProgram(runtime(cache, zig()), Path(sys.argv[3]), [
+            HostImport("host", "two", "iI", "i", lambda i, a, b: a),
+            HostImport("host", "none", "", "", lambda i: None)], poll_page=65536, poll_size=65536)
+        instance = program.instantiate(memory_limit=1 << 24)
+    for export, argument in (("load", 1 << 30), ("deep", 0)):
+        try:
+            instance.call(export, argument)
+        except GuestTrap:
+            continue
+        raise SystemExit("no trap")
+def faults():
+    faulthandler.enable()
+def wasmtime():
+    import wasmtime
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    module = wasmtime.Module(engine, '(module (memory 1) (func (export "f") (drop (i32.load'
+        ' (i32.const 100000)))))')
+    f = wasmtime.Instance(store, module, []).exports(store)["f"]
+    try:
+        f(store)
+    except (wasmtime.Trap, wasmtime.WasmtimeError):
+        return
+    raise SystemExit("no trap in wasmtime")
+for name in (first, second, first, second):
+    globals()[name]()
+print("fine", flush=True)
+import ctypes
+ctypes.string_at(8)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("native", "faults"),
+        ("faults", "native"),
+        ("native", "wasmtime"),
+        ("wasmtime", "native"),
+    ],
+)
+def test_handlers_of_others_live_beside_ours(
+    built: Path, native_cache: Any, native_runtime: Any, first: str, second: str
+) -> None:
+    """Each keeps its traps, whoever came first, and a real fault still kills the process."""
+    command = [sys.executable, "-c", _COEXIST, first, second, str(built), *sys.path]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={"NATIVE_CACHE": str(native_cache.root), "PATH": "/usr/bin:/bin"},
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "fine\n", done.stderr
+    assert done.returncode == -11
+    assert ("Segmentation fault" in done.stderr) == ("faults" in (first, second))
+
+
+def test_the_generated_declarations_are_current(tmp_path: Path) -> None:
+    target = tmp_path / "_capi.py"
+    declarations.generate(target)
+    committed = Path(declarations.__file__).with_name("_capi.py")
+    assert filecmp.cmp(target, committed, shallow=False), (
+        "run: python -m coilbox.engines.native.declarations"
+    )
