@@ -60,6 +60,7 @@ class Session:
         self._info = info
         self._env = env
         self._started = False
+        self._env_is_a_runs = False  # whether the guest has the environment of one run
         self._cancelled = False
         self._stop_event = threading.Event()
         sink = OutputSink("stdout", 0, None)
@@ -83,8 +84,11 @@ class Session:
         streams: Streams,
     ) -> Result:
         """Run source code as ``__main__``."""
-        request = [_RUN, source, filename, argv, None if env is None else dict(env), int(fresh)]
-        return self._perform(request, streams)
+        whole = None
+        if env is not None or self._env_is_a_runs:
+            whole = {**self._env, **(env or {})}
+        self._env_is_a_runs = env is not None
+        return self._perform([_RUN, source, filename, argv, whole, int(fresh)], streams)
 
     def call(
         self, target: str, args: list[Any], kwargs: dict[str, Any], streams: Streams

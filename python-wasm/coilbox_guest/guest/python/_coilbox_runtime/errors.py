@@ -61,7 +61,8 @@ def _describe(error, text, depth):
             description["cause"] = _describe(error.__cause__, text.__cause__, depth - 1)
         elif text.__context__ is not None:
             description["context"] = _describe(error.__context__, text.__context__, depth - 1)
-        for child, child_text in zip(getattr(error, "exceptions", ()), text.exceptions or ()):
+        children = getattr(error, "exceptions", ())[:_FRAMES]
+        for child, child_text in zip(children, text.exceptions or ()):
             description["children"].append(_describe(child, child_text, depth - 1))
     return description
 

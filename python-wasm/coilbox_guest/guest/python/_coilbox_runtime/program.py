@@ -67,12 +67,22 @@ def remember_source(source, filename):
 def _compile(source, filename):
     """Compile to code for everything but a last expression, and code for that or None."""
     tree = compile(source, filename, "exec", _ONLY_AST, dont_inherit=True)
-    if not tree.body or not isinstance(tree.body[-1], _ast.Expr):
-        return compile(tree, filename, "exec", dont_inherit=True), None
-    expression = _ast.Expression(tree.body.pop().value)
-    body = compile(tree, filename, "exec", dont_inherit=True)
-    futures = body.co_flags & _FUTURES
-    return body, compile(expression, filename, "eval", futures, dont_inherit=True)
+    try:
+        if not tree.body or not isinstance(tree.body[-1], _ast.Expr):
+            return compile(tree, filename, "exec", dont_inherit=True), None
+        expression = _ast.Expression(tree.body.pop().value)
+        body = compile(tree, filename, "exec", dont_inherit=True)
+        futures = body.co_flags & _FUTURES
+        return body, compile(expression, filename, "eval", futures, dont_inherit=True)
+    except SyntaxError as error:
+        _give_text(error, filename)
+        raise
+
+
+def _give_text(error, filename):
+    """Give an error of the compiler its line: it saw a tree and knows no source."""
+    if error.text is None and isinstance(error.lineno, int):
+        error.text = linecache.getline(filename, error.lineno) or None
 
 
 def call(target, args, kwargs):

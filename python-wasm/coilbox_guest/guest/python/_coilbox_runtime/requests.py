@@ -56,7 +56,7 @@ def _exit_code(error):
         return int(code) & 0xFFFFFFFF
     try:
         print(code, file=sys.stderr)
-    except Exception:  # as CPython does: a broken stream or __str__ changes nothing
+    except BaseException:  # as CPython does: a broken stream or __str__ changes nothing
         pass
     stdio.flush()
     return 1

@@ -51,9 +51,9 @@ def renew():
 
 def flush():
     """Write out what is left in any buffer, also of streams that the guest put in their place."""
-    for stream in {sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__}:
+    for name in ("stdout", "__stdout__", "stderr", "__stderr__"):
         try:
-            stream.flush()
-        except Exception:  # closed, None or broken by the guest
+            getattr(sys, name).flush()
+        except BaseException:  # closed, None or broken by the guest
             pass
     _coilbox.flush_stdio()

@@ -26,7 +26,7 @@ class Opaque:
         self.type_name = type_name(type(value))
         try:
             self.repr = str.__str__(repr(value))[:_REPR_LENGTH]
-        except Exception as error:
+        except BaseException as error:  # SystemExit, too: it is no exit of the program
             self.repr = f"<repr() raised {type_name(type(error))}>"
 
 
@@ -54,7 +54,7 @@ def type_name(cls):
     try:
         module = str.__str__(cls.__module__)
         name = str.__str__(cls.__qualname__)
-    except Exception:  # the guest's classes may have anything there
+    except BaseException:  # the guest's classes may have anything there
         return type.__dict__["__name__"].__get__(cls)
     return name if module == "builtins" else f"{module}.{name}"
 
