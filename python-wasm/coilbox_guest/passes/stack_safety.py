@@ -13,6 +13,7 @@ large enough that a new one costs nothing one could measure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from coilbox_guest.wasm import Instr, Module, Scanner, decode_body, read_locals
@@ -149,7 +150,7 @@ def _checks_inline(body: bytes, offset: int, pointer: int) -> bool:
     found: list[Instr] = _SCAN.find_in_body(body)
     if (GLOBAL_GET, pointer) not in found:
         return False
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in pairwise(found):
         if first == (I32_CONST, offset) and second[0] == I32_LOAD and second[2] == 0:
             return True
     return any(instr[0] == I32_LOAD and instr[2] == offset for instr in found)
