@@ -1,0 +1,279 @@
+"""Images in the cache: opened, listed, verified, pruned; every failure and its text.
+
+The images here are files of a few bytes: what is in them matters to engines only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import coilbox_guest.build
+from coilbox.cache import Cache, CacheWarning
+from coilbox.errors import ImageError
+from coilbox.images import Image, ImageInfo, ImageStore, open_image
+from coilbox.images import store as store_module
+from coilbox.images.recipe import recipe_key
+from coilbox.resources import configs
+
+INFO = {
+    "address": 1000,
+    "abi": 1,
+    "request": 2000,
+    "request_capacity": 65536,
+    "poll_page": 131072,
+    "eval_breaker": 3000,
+    "stack_low": 0,
+    "stack_high": 1048576,
+}
+DEFAULT = configs() / "guest" / "default.yaml"
+
+
+def publish(cache: Cache, key: str, **changes: Any) -> Path:
+    manifest = {
+        "abi": 1,
+        "hash_seed": 7,
+        "info": INFO,
+        "memory_bytes": 131072,
+        "recipe": key,
+        "variant": "default",
+        **changes,
+    }
+
+    def fill(folder: Path) -> dict[str, Any]:
+        (folder / "guest.wasm").write_bytes(b"\0asm" + key.encode())
+        (folder / "stdlib.zip").write_bytes(b"PK")
+        return {name: value for name, value in manifest.items() if value is not None}
+
+    return cache.publish("images", key, fill).path
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    monkeypatch.setenv("COILBOX_CACHE", str(tmp_path / "cache"))
+    return Cache()
+
+
+@pytest.fixture
+def builds(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Replaces the builder by one that publishes a small image; what it was called with."""
+    calls: list[dict[str, Any]] = []
+
+    def build_image(config: Path, **options: Any) -> Path:
+        calls.append({"config": config, **options})
+        return publish(cache, recipe_key(config, options["hash_seed"]))
+
+    monkeypatch.setattr(coilbox_guest.build, "build_image", build_image)
+    return calls
+
+
+def test_open_by_key_start_of_key_and_folder(cache: Cache) -> None:
+    key = "ab" * 32
+    path = publish(cache, key)
+    for name in (key, key[:8], str(path)):
+        image = ImageStore(cache).open(name)
+        assert image.key == key
+        assert image.info == ImageInfo(**INFO)
+        assert image.info.reply_field == 1020
+        assert image.info.poll_size == 65536
+        assert (image.memory_bytes, image.hash_seed, image.variant) == (131072, 7, "default")
+        assert image.read("guest.wasm") == b"\0asm" + key.encode()
+    assert repr(ImageStore(cache).open(key)) == f"<coilbox.Image {key[:12]} {key[:12]}>"
+
+
+def test_images_outside_the_cache(cache: Cache, tmp_path: Path) -> None:
+    path = publish(Cache(tmp_path / "other"), "cd" * 32)
+    image = open_image(path)
+    assert image.path == path
+    assert image.cache.root == cache.root
+
+
+def test_the_default_is_built_once(cache: Cache, builds: list[dict[str, Any]]) -> None:
+    image = open_image()
+    assert image.name == "default"
+    assert image.key == recipe_key(DEFAULT)
+    assert open_image("default").digest == image.digest
+    assert open_image() is image
+    assert [call["config"] for call in builds] == [DEFAULT]
+    assert ImageStore(cache).open().key == image.key
+    assert len(builds) == 1
+
+
+def test_another_cache_is_another_image(
+    builds: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = open_image()
+    monkeypatch.setenv("COILBOX_CACHE", str(tmp_path / "second"))
+    publish(Cache(), recipe_key(DEFAULT))
+    assert open_image() is not image
+
+
+def test_a_damaged_image_is_built_again(cache: Cache, builds: list[dict[str, Any]]) -> None:
+    image = ImageStore(cache).open()
+    (image.path / "guest.wasm").write_bytes(b"x")
+    with pytest.warns(CacheWarning, match=r"guest\.wasm has 1 bytes instead of 68"):
+        again = ImageStore(cache).open()
+    assert len(builds) == 2
+    assert again.read("guest.wasm").startswith(b"\0asm")
+
+
+def test_force_and_seed(cache: Cache, builds: list[dict[str, Any]]) -> None:
+    store = ImageStore(cache)
+    assert store.ensure(DEFAULT, hash_seed=5).key == recipe_key(DEFAULT, 5)
+    assert store.ensure(DEFAULT, hash_seed=5).key != store.ensure(DEFAULT).key
+    assert len(builds) == 2
+    store.ensure(DEFAULT, force=True)
+    assert builds[2]["force"] is True
+
+
+def test_a_build_file_by_path(cache: Cache, builds: list[dict[str, Any]], tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("variant: mine\n")
+    image = open_image(str(tmp_path / "mine.yaml"))
+    assert image.name == "mine"
+    assert image.key != recipe_key(DEFAULT)
+    with pytest.raises(ImageError, match=r"there is no guest build file none\.yaml"):
+        open_image("none.yaml")
+
+
+def test_the_key_covers_what_a_build_file_names(tmp_path: Path) -> None:
+    config = tmp_path / "x.yaml"
+    config.write_text("static_modules: [{name: a, sources: [a.c]}]\n")
+    (tmp_path / "a.c").write_text("int a;")
+    first = recipe_key(config)
+    (tmp_path / "a.c").write_text("int b;")
+    assert recipe_key(config) != first
+    (tmp_path / "moved").mkdir()
+    for name in ("x.yaml", "a.c"):
+        (tmp_path / "moved" / name).write_bytes((tmp_path / name).read_bytes())
+    assert recipe_key(tmp_path / "moved" / "x.yaml") == recipe_key(config)
+
+
+def test_unknown_names(cache: Cache) -> None:
+    publish(cache, "ab" * 32)
+    with pytest.raises(ImageError) as caught:
+        open_image("nothing")
+    text = str(caught.value)
+    assert "there is no image or guest build 'nothing'; guest builds: default" in text
+    assert f"images in {cache.root}: {'ab' * 6}" in text
+    with pytest.raises(ImageError, match="there is no image or guest build 'cdcdcd'"):
+        open_image("cdcdcd")
+    publish(cache, "ab" * 31 + "cc")
+    with pytest.raises(ImageError, match=r"several images begin with abab.*give more digits"):
+        open_image("abababab")
+
+
+def test_another_abi(cache: Cache) -> None:
+    path = publish(cache, "ab" * 32, abi=2)
+    with pytest.raises(ImageError) as caught:
+        open_image("ab" * 32)
+    assert str(caught.value) == (
+        f"image {'ab' * 6} ({path}) has ABI version 2, this coilbox speaks version 1; "
+        "run: coilbox image build --force"
+    )
+
+
+@pytest.mark.parametrize("lost", ["info", "memory_bytes", "hash_seed", "variant"])
+def test_manifest_of_another_version(cache: Cache, lost: str) -> None:
+    publish(cache, "ab" * 32, **{lost: None})
+    with pytest.raises(
+        ImageError, match=f"another version of coilbox \\('{lost}'\\); run: coilbox"
+    ):
+        ImageStore(cache).open("ab" * 32)
+
+
+def test_damage_without_a_build_file(cache: Cache) -> None:
+    path = publish(cache, "ab" * 32)
+    (path / "stdlib.zip").write_bytes(b"xx")
+    with (
+        pytest.warns(CacheWarning),
+        pytest.raises(ImageError, match="is damaged; remove it with: coilbox image prune"),
+    ):
+        ImageStore(cache).open("ab" * 32)
+    with pytest.raises(ImageError, match=r"is no sound image: the SHA-256 of stdlib\.zip is wrong"):
+        ImageStore(cache).open(str(path))
+
+
+def test_damage_after_opening(cache: Cache) -> None:
+    path = publish(cache, "ab" * 32)
+    image = ImageStore(cache).open("ab" * 32)
+    (path / "guest.wasm").write_bytes(b"other")
+    with pytest.raises(ImageError, match=r"guest\.wasm is damaged; run: coilbox image build"):
+        image.read("guest.wasm")
+    (path / "guest.wasm").unlink()
+    with pytest.raises(ImageError, match=r"guest\.wasm cannot be read \(No such file"):
+        image.read("guest.wasm")
+
+
+def test_list_and_verify(cache: Cache) -> None:
+    first, second, third = ("aa" * 32, "bb" * 32, "cc" * 32)
+    for number, key in enumerate((first, second, third)):
+        os.utime(publish(cache, key, abi=1 + (key == third)), (number, number))
+    store = ImageStore(cache)
+    assert [image.key for image in store.images()] == [second, first]
+    path = cache.path("images", first) / "guest.wasm"
+    status = path.stat()
+    path.write_bytes(b"\0ASM" + path.read_bytes()[4:])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    found = store.verify()
+    assert found[first] == "the SHA-256 of guest.wasm is wrong"
+    assert found[second] is None
+    assert "has ABI version 2" in str(found[third])
+    assert [image.key for image in store.images()] == [second]
+
+
+def test_prune(cache: Cache, builds: list[dict[str, Any]]) -> None:
+    store = ImageStore(cache)
+    current = store.open().key
+    old, recent, damaged = ("aa" * 32, "bb" * 32, "cc" * 32)
+    for key in (old, recent, damaged):
+        publish(cache, key)
+    (cache.path("images", damaged) / "stdlib.zip").unlink()
+    cache.publish("steps", "s1", lambda folder: (folder / "x").write_bytes(b"12345") and None)
+    cache.publish("parts", "p1", lambda folder: (folder / "x").write_bytes(b"12345") and None)
+    for key in ("c1", "c2"):
+        cache.publish("compiled", key, lambda folder: (folder / "x").write_bytes(b"1") and None)
+    for kind, key in (("images", old), ("images", current), ("compiled", "c1")):
+        os.utime(cache.path(kind, key), (0, 0))
+    removed, freed = store.prune()
+    assert sorted(removed) == sorted(
+        ["steps/s1", f"images/{old}", f"images/{damaged}", "compiled/c1"]
+    )
+    assert freed > 0
+    assert cache.keys("images") == sorted([current, recent])
+    assert store.prune(compiled=True)[0] == ["compiled/c2"]
+    assert cache.keys("parts") == ["p1"]
+    store.prune(everything=True)
+    assert cache.keys("images") == cache.keys("parts") == []
+
+
+def test_opening_is_light_and_quick(cache: Cache, builds: list[dict[str, Any]]) -> None:
+    open_image()
+    code = (
+        "import sys, json\n"
+        "from coilbox.images import open_image\n"
+        "open_image()\n"
+        "heavy = ('pydantic', 'yaml', 'rich', 'coilbox_guest', 'zstandard')\n"
+        "print(json.dumps([name for name in heavy if name in sys.modules]))\n"
+    )
+    path = os.pathsep.join(str(Path(m.__file__ or "").parents[2]) for m in (store_module,))
+    env = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert json.loads(done.stdout) == []
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        ImageStore(cache).open()
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.01
+
+
+def test_an_image_is_typed(cache: Cache) -> None:
+    publish(cache, "ab" * 32)
+    assert isinstance(open_image("ab" * 32), Image)
