@@ -7,6 +7,7 @@ import os
 import sys
 
 import _coilbox
+
 from _coilbox_runtime import program, requests, stdio
 
 _WARM_UP_ROUNDS = 24
@@ -23,7 +24,8 @@ def _warm_up():
         _coilbox.encode(requests.handle(_coilbox.decode(_coilbox.encode(start))))
         _coilbox.encode(requests.handle(_coilbox.decode(_coilbox.encode(run))))
         _coilbox.encode(requests.handle([2, "operator:add", [1, 2], {}]))
-    requests.handle([1, "1/0", "<warm-up>", ["-c"], None, 1])
+    for failing in ("1/0", "a b", "return", "nothing", "[].nothing", "import nothing"):
+        requests.handle([1, failing, "<warm-up>", ["-c"], None, 1])
 
 
 def boot():
@@ -41,4 +43,3 @@ def boot():
     gc.collect()
     gc.freeze()
     _coilbox.freeze()
-

@@ -1,11 +1,14 @@
 """Exceptions as the data that the host gets, whatever the guest's classes do."""
 
+from itertools import islice
 from traceback import TracebackException
 
 from _coilbox_runtime.values import type_name
 
 _FRAMES = 100
 _CAUSES = 10
+_CHILDREN = 100
+_EXCEPTIONS = 500  # in one description, however they are nested
 _TEXT = 64 * 1024
 _LINE = 4096
 
@@ -14,10 +17,8 @@ def describe(error, traceback):
     """Return the description of an exception raised with `traceback` (docs/architecture.md)."""
     try:
         # Copies the traceback, because the exception keeps those of our own frames.
-        text = TracebackException(
-            type(error), error, traceback, lookup_lines=False, compact=True
-        )
-        description = _describe(error, text, _CAUSES)
+        text = TracebackException(type(error), error, traceback, lookup_lines=False, compact=True)
+        description = _describe(error, text, _CAUSES, [_EXCEPTIONS])
         description["traceback"] = _cut("".join(text.format()), _TEXT)
     except BaseException as trouble:  # out of memory or stack, or classes that break traceback
         del trouble
@@ -52,18 +53,22 @@ def _message(error):
         return "<exception str() failed>"
 
 
-def _describe(error, text, depth):
+def _describe(error, text, depth, left):
+    left[0] -= 1
     description = _fields(type_name(type(error)), _message(error))
-    description["notes"] = [_cut(str(note), _TEXT) for note in text.__notes__ or ()][:_FRAMES]
+    description["notes"] = [_cut(str(note), _TEXT) for note in (text.__notes__ or ())[:_FRAMES]]
     description["frames"] = _frames(error, text)
     if depth > 0:
         if text.__cause__ is not None:
-            description["cause"] = _describe(error.__cause__, text.__cause__, depth - 1)
+            cause = _describe(error.__cause__, text.__cause__, depth - 1, left)
+            description["cause"] = cause
         elif text.__context__ is not None:
-            description["context"] = _describe(error.__context__, text.__context__, depth - 1)
-        children = getattr(error, "exceptions", ())[:_FRAMES]
-        for child, child_text in zip(children, text.exceptions or ()):
-            description["children"].append(_describe(child, child_text, depth - 1))
+            context = _describe(error.__context__, text.__context__, depth - 1, left)
+            description["context"] = context
+        pairs = zip(getattr(error, "exceptions", ()), text.exceptions or (), strict=False)
+        for child, child_text in islice(pairs, _CHILDREN):
+            if left[0] > 0:
+                description["children"].append(_describe(child, child_text, depth - 1, left))
     return description
 
 

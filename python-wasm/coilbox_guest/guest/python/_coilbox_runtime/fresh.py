@@ -5,6 +5,7 @@ import sys
 import time
 
 import coilbox.host
+
 from _coilbox_runtime import program, values
 
 

@@ -1,38 +1,51 @@
 """Running source code as __main__, and calling functions of modules."""
 
 import _ast
+import atexit
+import builtins
+import gc
 import linecache
 import os
 import sys
-from importlib import import_module
 from types import ModuleType
-
-import builtins
 
 _ONLY_AST = 0x0400  # ast.PyCF_ONLY_AST
 _FUTURES = 0x1FF0000  # the flags of code objects that `from __future__ import` sets
 
-FRESH, LAST = 1, 2
+FRESH, LAST = 1, 2  # flags of a run
 
 
 def run(source, filename, argv, env, flags):
     """Run source code as __main__ and return the value of a last expression statement."""
-    main = sys.modules.get("__main__")
-    if flags & FRESH or main is None:
-        main = sys.modules["__main__"] = new_main()
-    if env is not None:
-        set_environment(env)
+    if isinstance(source, str):
+        source = source.removeprefix("\ufeff")  # editors' mark of UTF-8, which open() drops
+    if flags & FRESH or "__main__" not in sys.modules:
+        sys.modules["__main__"] = new_main()
+    namespace = sys.modules["__main__"].__dict__
     sys.argv = argv
+    if not filename.startswith("<"):
+        namespace["__file__"] = filename
     if filename.startswith("/"):
-        main.__file__ = filename
-        folder = os.path.dirname(filename)
+        folder = filename.rpartition("/")[0] or "/"
         if folder not in sys.path:
             sys.path.insert(0, folder)
     remember_source(source, filename)
-    body, last = _compile(source, filename)
-    namespace = main.__dict__
-    exec(body, namespace)
-    return None if last is None else eval(last, namespace)
+    before = _add_environment(env or {})
+    try:
+        body, last = _compile(source, filename)
+        exec(body, namespace)
+        return None if last is None else eval(last, namespace)
+    finally:
+        if flags & LAST:
+            end()
+        _restore_environment(before)
+
+
+def end():
+    """Do what CPython does at the end of a program: exit functions run, open files are flushed."""
+    atexit._run_exitfuncs()
+    sys.modules["__main__"].__dict__.clear()
+    gc.collect()
 
 
 def new_main():
@@ -42,14 +55,25 @@ def new_main():
     return main
 
 
+def _add_environment(extra):
+    """Add environment variables for one run; return what was there before."""
+    before = {name: os.environ.get(name) for name in extra}
+    os.environ.update(extra)
+    return before
+
+
+def _restore_environment(before):
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
 def set_environment(env):
     """Make os.environ, and libc's copy of it, equal to `env`."""
-    environ = os.environ
-    for name in list(environ):
-        if name not in env:
-            del environ[name]
-    for name, value in env.items():
-        environ[name] = value
+    os.environ.clear()
+    os.environ.update(env)
 
 
 def remember_source(source, filename):
@@ -90,7 +114,8 @@ def call(target, args, kwargs):
     module, _, path = target.partition(":")
     if not path:
         raise ValueError(f"{target!r} is not of the form 'module:function'")
-    function = sys.modules.get(module) or import_module(module)
+    __import__(module)  # not importlib's function, whose frames would be in the traceback
+    function = sys.modules[module]
     for name in path.split("."):
         function = getattr(function, name)
     return function(*args, **kwargs)

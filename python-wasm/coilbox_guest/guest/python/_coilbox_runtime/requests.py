@@ -1,9 +1,10 @@
 """Requests of the host: the functions that C calls."""
 
-import atexit
 import sys
+from contextlib import suppress
 
 import _coilbox
+
 from _coilbox_runtime import errors, fresh, program, stdio, values
 
 _START, _RUN, _CALL = 0, 1, 2
@@ -39,11 +40,7 @@ def handle(request):
 def _run(source, filename, argv, env, flags):
     stdio.renew()
     try:
-        try:
-            return program.run(source, filename, argv, env, flags)
-        finally:
-            if flags & program.LAST:
-                atexit._run_exitfuncs()
+        return program.run(source, filename, argv, env, flags)
     finally:
         stdio.flush()
 
@@ -54,10 +51,8 @@ def _exit_code(error):
         return 0
     if isinstance(code, int):
         return int(code) & 0xFFFFFFFF
-    try:
+    with suppress(BaseException):  # as CPython does: a broken stream or __str__ changes nothing
         print(code, file=sys.stderr)
-    except BaseException:  # as CPython does: a broken stream or __str__ changes nothing
-        pass
     stdio.flush()
     return 1
 

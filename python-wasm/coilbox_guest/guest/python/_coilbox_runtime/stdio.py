@@ -1,6 +1,7 @@
 """sys.stdin, sys.stdout and sys.stderr: new ones for every run."""
 
 import sys
+from contextlib import suppress
 from io import BufferedReader, BufferedWriter, FileIO, TextIOWrapper
 
 import _coilbox
@@ -52,8 +53,6 @@ def renew():
 def flush():
     """Write out what is left in any buffer, also of streams that the guest put in their place."""
     for name in ("stdout", "__stdout__", "stderr", "__stderr__"):
-        try:
+        with suppress(BaseException):  # closed, None or broken by the guest
             getattr(sys, name).flush()
-        except BaseException:  # closed, None or broken by the guest
-            pass
     _coilbox.flush_stdio()
