@@ -16,7 +16,7 @@ CONSTRUCTORS: int = -1
 
 
 class FunctionRef(NamedTuple):
-    """A defined function: unit 0 is the C side, k is library k - 1; function by index in that unit's space."""
+    """A defined function: its index in unit 0, the C side, or in unit k, which is library k - 1."""
 
     unit: int
     function: int
