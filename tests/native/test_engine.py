@@ -106,6 +106,21 @@ def _none(instance: object) -> None:
     return None
 
 
+def test_imports_are_found_by_name(built: Path, native_runtime: Any) -> None:
+    two = HostImport("host", "two", "iI", "i", _two)
+    none = HostImport("host", "none", "", "", _none)
+    more = HostImport("host", "more", "i", "", _none)
+    program = NativeProgram(native_runtime, built, [more, none, two])
+    instance = program.instantiate(memory_limit=1 << 24)
+    assert instance.call("two", 5) == 5
+    instance.close()
+    program.close()
+    with pytest.raises(EngineError, match=r"its import host\.none is not given"):
+        NativeProgram(native_runtime, built, [two])
+    with pytest.raises(EngineError, match=r"its import host\.two is not \(iI\) -> \(i\)"):
+        NativeProgram(native_runtime, built, [none, two._replace(params="ii")])
+
+
 def test_arguments_and_results_are_unsigned(make: Make) -> None:
     seen: list[tuple[int, int]] = []
 

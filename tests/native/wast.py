@@ -28,6 +28,7 @@ from coilbox.engines.native.toolchain import Toolchain
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import GuestTrap
 from coilbox_guest.native import RUNTIME, EmitOptions, emit_program
+from coilbox_guest.native.ctype import LETTERS
 from coilbox_guest.wasm import (
     FuncType,
     Global,
@@ -108,7 +109,8 @@ def host_imports(module: Module) -> list[HostImport]:
         kind: FuncType = module.types[item.desc]
         if item.module != "spectest" or kind.results:
             raise UnlinkedError(item.module)
-        out.append(HostImport(item.module, item.name, "i" * len(kind.params), "", _nothing))
+        params = "".join(LETTERS[t] for t in kind.params)
+        out.append(HostImport(item.module, item.name, params, "", _nothing))
     return out
 
 

@@ -232,6 +232,14 @@ class _Data:
             params, results = ("".join(LETTERS[k] for k in ks) for ks in kind)
             name = f"{c_string(item.name)}, {len(item.name.encode())}u"
             entries.append(f'  {{{name}, export{number}, "{params}", "{results}"}},')
+        out.append("static const struct cb_import_name imports[] = {")
+        for index, wanted in enumerate(plan.imports):
+            params, results = ("".join(LETTERS[k] for k in ks) for ks in plan.signature(index))
+            names = f"{c_string(wanted.module)}, {c_string(wanted.name)}"
+            out.append(f'  {{{names}, "{params}", "{results}"}},')
+        if not plan.imports:
+            out.append('  {"", "", "", ""}, /* C has no empty arrays */')
+        out.append("};")
         out.append("static const struct cb_export exports[] = {")
         out += entries or ['  {"", 0, NULL, "", ""}, /* C has no empty arrays */']
         out.append("};")
@@ -277,7 +285,7 @@ class _Data:
             "static const struct cb_program program = {",
             f"  CB_ABI, {minimum}u, {maximum}u, {len(plan.imports)}u, {count}u, "
             f"{plan.state_slots * 8}u,",
-            "  exports, start,",
+            "  exports, imports, start,",
             "};",
             '__attribute__((visibility("default"))) const struct cb_program *'
             "coilbox_program(void) {",

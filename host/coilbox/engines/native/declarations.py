@@ -18,6 +18,12 @@ struct cb_export {
   const char *params;
   const char *results;
 };
+struct cb_import_name {
+  const char *module;
+  const char *name;
+  const char *params;
+  const char *results;
+};
 struct cb_program {
   uint32_t abi;
   uint32_t min_pages;
@@ -26,6 +32,7 @@ struct cb_program {
   uint32_t export_count;
   uint32_t state_bytes;
   const struct cb_export *exports;
+  const struct cb_import_name *imports;
   void (*start)(uint8_t *, uint64_t *);
 };
 struct cb_image {

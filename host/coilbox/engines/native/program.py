@@ -34,13 +34,13 @@ class NativeProgram:
         Args:
             runtime: the loaded runtime library.
             folder: where the library and the memory image are.
-            imports: one for each function import of the module, in the module's order.
+            imports: the functions that the module imports, and any others.
             poll_page: address of the poll page.
             poll_size: its size in bytes; 0 if the guest has none.
             eval_breaker: address of the eval breaker; 0 if there is none.
 
         Raises:
-            EngineError: the library cannot be loaded, or the imports are not the module's.
+            EngineError: the library cannot be loaded, or an import of the module is not given.
         """
         self.runtime = runtime
         self.poll_page = poll_page
@@ -54,12 +54,11 @@ class NativeProgram:
                 "remove it with: coilbox image prune --compiled"
             ) from error
         program = self._library.coilbox_program()
-        if program.import_count != len(imports):
-            raise EngineError(
-                f"the guest module has {program.import_count} imports and this version of "
-                f"coilbox gives {len(imports)}; rebuild it with: coilbox image build --force"
-            )
-        self._callbacks = [ffi.callback("cb_import", _trampoline(item)) for item in imports]
+        try:
+            self._callbacks = _bind(program, imports)
+        except EngineError:
+            ffi.dlclose(self._library)
+            raise
         self._imports = ffi.new("cb_import[]", self._callbacks or 1)
         self._file = os.open(folder / MEMORY, os.O_RDONLY | os.O_CLOEXEC)
         self.image = ffi.new(
@@ -91,6 +90,30 @@ class NativeProgram:
             self._file = -1
             self.exports.clear()
             ffi.dlclose(self._library)
+
+
+def _bind(program: Any, imports: Sequence[HostImport]) -> list[Any]:
+    """A callback for each import of the module, in its order."""
+    given = {(item.module, item.name): item for item in imports}
+    callbacks = []
+    for index in range(program.import_count):
+        wanted = program.imports[index]
+        fields: Any = (wanted.module, wanted.name, wanted.params, wanted.results)
+        module, name, params, result = (_text(field) for field in fields)
+        item = given.get((module, name))
+        if item is None or (item.params, item.result) != (params, result):
+            what = "is not given" if item is None else f"is not ({params}) -> ({result})"
+            raise EngineError(
+                f"the guest module does not fit this version of coilbox: its import "
+                f"{module}.{name} {what}; rebuild it with: coilbox image build --force"
+            )
+        callbacks.append(ffi.callback("cb_import", _trampoline(item)))
+    return callbacks
+
+
+def _text(pointer: Any) -> str:
+    found: Any = ffi.string(pointer)
+    return str(found.decode())
 
 
 def _trampoline(item: HostImport) -> Callable[[Any], int]:

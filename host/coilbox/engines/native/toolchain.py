@@ -22,9 +22,10 @@ from coilbox.errors import EngineError
 # - no multiply-add, whose rounding differs from two instructions' (spec section 4.3.3);
 # - no errno from square roots, and no checks of undefined behaviour that zig cc turns on.
 _SEMANTIC = (
-    "-std=gnu11", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-fwrapv",
+    "-std=gnu11", "-g0", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-fwrapv",
     "-fno-optimize-sibling-calls", "-ffp-contract=off", "-fno-math-errno", "-w",
-    "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-delete-null-pointer-checks",
+    "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables",
+    "-fno-delete-null-pointer-checks",
 )  # fmt: skip
 
 

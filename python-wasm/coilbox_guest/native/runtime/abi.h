@@ -88,6 +88,13 @@ struct cb_export {
   const char *results;
 };
 
+struct cb_import_name {
+  const char *module;
+  const char *name;
+  const char *params;  /* letters as above */
+  const char *results;
+};
+
 /* What a compiled program's only symbol, `coilbox_program`, returns. */
 struct cb_program {
   uint32_t abi;
@@ -97,6 +104,7 @@ struct cb_program {
   uint32_t export_count;
   uint32_t state_bytes;
   const struct cb_export *exports;
+  const struct cb_import_name *imports;
   void (*start)(uint8_t *self, uint64_t *values); /* globals, tables, segments, start function */
 };
 

@@ -66,10 +66,21 @@ OP u8 *at(SELF_ u32 address, u32 offset, u32 size) {
 }
 #endif
 
+/* A load whose value turns out not to be needed, the C compiler drops, and with it its trap.
+ * CB_EXACT_LOADS makes it keep them all. */
+#if defined(CB_EXACT_LOADS) && defined(__x86_64__)
+#define KEEP(value) __asm__ volatile("" : : "g"(value))
+#elif defined(CB_EXACT_LOADS)
+#define KEEP(value) __asm__ volatile("" : : "m"(value))
+#else
+#define KEEP(value) (void)0
+#endif
+
 #define LOAD(name, result, stored)                                    \
   OP result name(SELF_ u32 address, u32 offset) {                     \
     stored value;                                                     \
     memcpy(&value, at(self_ address, offset, sizeof value), sizeof value); \
+    KEEP(value);                                                      \
     return (result)value;                                             \
   }
 LOAD(i32_load, u32, u32)
@@ -111,9 +122,6 @@ OP void touch(SELF_ u32 address, u32 offset, u32 size) {
   (void)*(volatile u8 *)first;
   if (size > 1) (void)*(volatile u8 *)(first + size - 1);
 }
-
-/* A dead load at a constant aligned address: a poll of the poll page (docs/architecture.md). */
-OP void poll(SELF_ u32 address) { (void)*(volatile u8 *)at(self_ address, 0, 1); }
 
 OP u32 memory_size(SELF) { return INST->pages; }
 OP u32 memory_grow(SELF_ u32 pages) { return INST->api->memory_grow(self, pages); }

@@ -1,0 +1,27 @@
+;; Blocks become labels, but only where a branch goes to them.
+(module
+  (func $f (export "f") (param i32) (result i32)
+    (block $out (result i32)
+      (loop $again
+        (br_if $again (i32.lt_s (local.tee 0 (i32.sub (local.get 0) (i32.const 1))) (i32.const 9)))
+        (br_if $out (i32.const 5) (i32.eqz (local.get 0)))
+        (drop))
+      (if (result i32) (local.get 0)
+        (then (i32.const 1))
+        (else (unreachable)))))
+  (func (export "table") (param i32) (result i32)
+    (block $a (block $b (block $c
+      (br_table $a $b $b $c (local.get 0)))
+      (return (i32.const 3)))
+      (return (i32.const 2)))
+    (i32.const 1))
+  (func (export "swap-loop") (param i32 i32) (result i32)
+    (local.get 0) (local.get 1)
+    (loop $l (param i32 i32) (result i32)
+      (local.set 0) (local.set 1)
+      (local.get 0) (local.get 1)
+      (br_if $l (local.get 0))
+      (i32.add)))
+  (func (export "if-param") (param i32) (result i32)
+    (i32.const 7) (local.get 0)
+    (if (param i32) (result i32) (then (i32.const 1) (i32.add)))))

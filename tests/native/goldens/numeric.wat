@@ -1,0 +1,15 @@
+;; Operators where C means the same; named functions where it does not.
+(module
+  (func (export "ints") (param i32 i32) (result i32)
+    (i32.add (i32.mul (local.get 0) (local.get 1))
+      (i32.and (i32.shl (local.get 0) (i32.const 3))
+        (i32.sub (i32.lt_s (local.get 0) (local.get 1)) (i32.lt_u (local.get 0) (local.get 1))))))
+  (func (export "divide") (param i64 i64) (result i64)
+    (i64.sub (i64.div_s (local.get 0) (local.get 1)) (i64.rem_u (local.get 0) (local.get 1))))
+  (func (export "floats") (param f64 f32) (result f64)
+    (f64.min (f64.neg (local.get 0))
+      (f64.add (f64.promote_f32 (local.get 1)) (f64.const nan:0x123))))
+  (func (export "convert") (param f64) (result i64)
+    (i64.add (i64.trunc_f64_s (local.get 0)) (i64.trunc_sat_f64_u (local.get 0))))
+  (func (export "select") (param i32 i32) (result i32)
+    (select (local.get 0) (local.get 1) (i32.eqz (i32.eq (local.get 0) (local.get 1))))))
