@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
@@ -46,15 +47,11 @@ class CacheWarning(UserWarning):
 
 def sha256(data: bytes | memoryview) -> str:
     """SHA-256 as hexadecimal digits."""
-    import hashlib  # loads OpenSSL: not worth it for a start that finds every stamp in order
-
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
-    import hashlib
-
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
