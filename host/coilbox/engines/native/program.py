@@ -107,13 +107,20 @@ def _bind(program: Any, imports: Sequence[HostImport]) -> list[Any]:
                 f"the guest module does not fit this version of coilbox: its import "
                 f"{module}.{name} {what}; rebuild it with: coilbox image build --force"
             )
-        callbacks.append(ffi.callback("cb_import", _trampoline(item)))
+        callbacks.append(ffi.callback("cb_import", _trampoline(item), onerror=_interrupted))
     return callbacks
 
 
 def _text(pointer: Any) -> str:
     found: Any = ffi.string(pointer)
     return str(found.decode())
+
+
+def _interrupted(kind: object, error: BaseException, traceback: object) -> int:
+    """Take what a trampoline could not: a signal's exception raised outside of its ``try``."""
+    if current.instance is not None:
+        current.instance.raised = error
+    return 1
 
 
 def _trampoline(item: HostImport) -> Callable[[Any], int]:

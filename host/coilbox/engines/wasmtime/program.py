@@ -47,7 +47,7 @@ class WasmtimeProgram:
 
     def _define(self, item: HostImport) -> Any:
         lib = capi()
-        callback = ffi.callback(_CALLBACK, _trampoline(item))
+        callback = ffi.callback(_CALLBACK, _trampoline(item), onerror=_interrupted)
         kind = lib.wasm_functype_new(_types(item.params), _types(item.result))
         module, name = item.module.encode(), item.name.encode()
         error = lib.wasmtime_linker_define_func_unchecked(
@@ -76,6 +76,13 @@ def _types(letters: str) -> Any:
     kinds = ffi.new("void *[]", [capi().wasm_valtype_new(_VALTYPES[letter]) for letter in letters])
     capi().wasm_valtype_vec_new(vector, len(letters), kinds)
     return vector
+
+
+def _interrupted(kind: object, error: BaseException, traceback: object) -> Any:
+    """Take what a trampoline could not: a signal's exception raised outside of its ``try``."""
+    if current.instance is not None:
+        current.instance.raised = error
+    return capi().wasmtime_trap_new(_STOPPED, len(_STOPPED))
 
 
 def _trampoline(item: HostImport) -> Callable[[Any, Any, Any, int], Any]:
