@@ -2,12 +2,14 @@
 
 from .errors import Reason, SplitRefusedError
 from .naming import read_opcode_table
-from .options import DEFAULTS, Dispatch, Options, Transfer, Variant
+from .options import DEFAULTS, FASTEST, Dispatch, Options, Transfer, Variant
+from .replicate import replicate_dispatch
 from .report import Report, TailcallResult
 from .split import split_interpreter
 
 __all__ = [
     "DEFAULTS",
+    "FASTEST",
     "Dispatch",
     "Options",
     "Reason",
@@ -17,5 +19,6 @@ __all__ = [
     "Transfer",
     "Variant",
     "read_opcode_table",
+    "replicate_dispatch",
     "split_interpreter",
 ]

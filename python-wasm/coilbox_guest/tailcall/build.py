@@ -242,5 +242,3 @@ def build_graph(module: Module, function: int, effects: Effects | None = None) -
     body = decode_body(module.code[function - effects.imported_functions])
     kind = effects.function_types[function]
     return _Builder(effects, kind, body.local_types()).build(body.code)
-
-

@@ -123,7 +123,7 @@ def _keeps_by_form(code: list[Instr], pointer: int) -> bool:
             if op != _BLOCK and lowered is False:
                 return False
             labels.append((op, None))
-        elif op == _END or op == _ELSE:
+        elif op in (_END, _ELSE):
             kind, arrives = labels.pop()
             if kind == _IF and op == _END:
                 # Without an `else`, a false condition leads here, lowered.
@@ -160,12 +160,9 @@ def _keeps_by_form(code: list[Instr], pointer: int) -> bool:
 
 def _prologue(code: list[Instr], pointer: int) -> tuple[int, int, set[int]] | None:
     """Position behind the prologue, frame size, and the locals that hold the lowered value."""
-    for start, instr in enumerate(code[:40]):
-        if instr == (GLOBAL_GET, pointer):
-            break
-        if instr[0] in BLOCK_OPS or instr[0] == GLOBAL_SET or instr[0] in TAIL_CALLS:
-            return None
-    else:
+    start = next((i for i, instr in enumerate(code[:40]) if instr == (GLOBAL_GET, pointer)), -1)
+    before = {instr[0] for instr in code[: max(start, 0)]}
+    if start < 0 or before & {*BLOCK_OPS, GLOBAL_SET, *TAIL_CALLS}:
         return None
     window = code[start + 1 : start + 3]
     if len(window) < 2 or window[0][0] != I32_CONST or window[1] != (I32_SUB,):

@@ -88,6 +88,3 @@ def block_type(effects: Effects, immediate: int) -> FuncType:
     if immediate < 0:
         return FuncType((), (immediate + 0x80,))
     return effects.types[immediate]
-
-
-

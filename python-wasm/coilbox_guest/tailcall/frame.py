@@ -173,5 +173,3 @@ def _through_frame(
                 out.append((LOCAL_GET, local))
         current.add(local)
     return out
-
-

@@ -17,10 +17,11 @@ def read_opcode_table(source: str) -> dict[int, str]:
     """
     names: dict[int, str] = {}
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            if node.targets[0].id in ("opmap", "_specialized_opmap"):
-                for name, number in ast.literal_eval(node.value).items():
-                    names[int(number)] = str(name)
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        if node.targets[0].id in ("opmap", "_specialized_opmap"):
+            for name, number in ast.literal_eval(node.value).items():
+                names[int(number)] = str(name)
     if not names:
         raise ValueError("no opmap: not CPython's _opcode_metadata.py")
     return names

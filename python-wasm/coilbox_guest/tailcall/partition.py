@@ -51,11 +51,7 @@ def partition(graph: Graph, roots: Collection[int], copied: Collection[int] = ()
         successors[_ROOT] = [*roots, *cut]
         tree = dominator_tree(successors, _ROOT)
         wrong = sorted(
-            {
-                target
-                for source, target in tree.irreducible_edges()
-                if tree.parent[target] != _ROOT
-            }
+            {target for source, target in tree.irreducible_edges() if tree.parent[target] != _ROOT}
         )
         if not wrong:
             break

@@ -79,84 +79,87 @@ class PieceBuilder:
     """Makes the piece of one entry."""
 
     def __init__(self, plan: Plan, entry: int) -> None:
-        self.plan: Final = plan
-        self.entry: Final = entry
-        self.source: Final = plan.graph
-        self.region: Final = frozenset(plan.regions[entry])
-        self.interface: Final = plan.interfaces[entry]
+        self._plan: Final = plan
+        self._entry: Final = entry
+        self._source: Final = plan.graph
+        self._region: Final = frozenset(plan.regions[entry])
+        self._interface: Final = plan.interfaces[entry]
         blocks = {number: plan.graph.blocks[number].copy() for number in plan.regions[entry]}
-        self.piece: Final = Graph(
-            plan.graph.type, list(plan.graph.locals), blocks, entry
-        )
-        self.next: Final = iter(range(max(plan.graph.blocks) + 1, 1 << 62))
-        self.shared: Final[dict[int, int]] = {}
-        self.available: Final = {*self.interface.params, *(local for local, _ in self.interface.slots)}
-        for block in blocks.values():
-            self.available |= {instr[1] for instr in block.code if instr[0] in WRITES_LOCAL}
+        self._piece: Final = Graph(plan.graph.type, list(plan.graph.locals), blocks, entry)
+        self._next: Final = iter(range(max(plan.graph.blocks) + 1, 1 << 62))
+        self._shared: Final[dict[int, int]] = {}
+        passed = {*self._interface.params, *(local for local, _ in self._interface.slots)}
+        written = {
+            instr[1]
+            for block in blocks.values()
+            for instr in block.code
+            if instr[0] in WRITES_LOCAL
+        }
+        self._available: Final = passed | written
 
     def build(self) -> Graph:
         """The piece, its parameters `interface.params`. The plan's graph is not changed."""
-        for number in list(self.piece.blocks):
-            block = self.piece.blocks[number]
-            if number in self.plan.points:
-                self.dispatch(number, number)
+        for number in list(self._piece.blocks):
+            block = self._piece.blocks[number]
+            if number in self._plan.points:
+                self._dispatch(number, number)
                 continue
             if block.exit is Exit.SWITCH:
-                block.targets = [self.switched(target) for target in block.targets]
+                block.targets = [self._switched(target) for target in block.targets]
             else:
-                block.targets = [self.edge(target) for target in block.targets]
-        self.fetch_slots()
-        return self.piece
+                block.targets = [self._edge(target) for target in block.targets]
+        self._fetch_slots()
+        return self._piece
 
-    def fetch_slots(self) -> None:
-        frame = self.plan.frame
-        if not self.interface.slots or frame is None:
+    def _fetch_slots(self) -> None:
+        frame = self._plan.frame
+        if not self._interface.slots or frame is None:
             return
         code: list[Instr] = []
-        for local, offset in self.interface.slots:
-            code += [*frame.load(self.source.locals[local], offset), (LOCAL_SET, local)]
+        for local, offset in self._interface.slots:
+            code += [*frame.load(self._source.locals[local], offset), (LOCAL_SET, local)]
         # A block of its own: the entry may be the head of a loop.
-        self.piece.entry = self.add(code, Exit.JUMP, [self.entry])
+        self._piece.entry = self._add(code, Exit.JUMP, [self._entry])
 
-    def add(self, code: list[Instr], exit: Exit, targets: list[int]) -> int:
-        number = next(self.next)
-        self.piece.blocks[number] = Block(code, exit, targets)
+    def _add(self, code: list[Instr], exit: Exit, targets: list[int]) -> int:
+        number = next(self._next)
+        self._piece.blocks[number] = Block(code, exit, targets)
         return number
 
-    def edge(self, target: int) -> int:
+    def _edge(self, target: int) -> int:
         """Where an edge to `target` goes in the piece: each gets its own copy of a way out."""
-        if target in self.plan.copied:
-            source = self.source.blocks[target]
-            number = self.add(list(source.code), Exit.SWITCH, list(source.targets))
-            self.dispatch(number, target)
+        if target in self._plan.copied:
+            source = self._source.blocks[target]
+            number = self._add(list(source.code), Exit.SWITCH, list(source.targets))
+            self._dispatch(number, target)
             return number
-        if target in self.region:
+        if target in self._region:
             return target
-        return self.add(self.passing(target), Exit.TAIL, [])
+        return self._add(self._passing(target), Exit.TAIL, [])
 
-    def switched(self, target: int) -> int:
+    def _switched(self, target: int) -> int:
         """The same for the target of a switch; they share one block for each way out."""
-        if target not in self.shared:
-            self.shared[target] = self.edge(target)
-        return self.shared[target]
+        if target not in self._shared:
+            self._shared[target] = self._edge(target)
+        return self._shared[target]
 
-    def dispatch(self, number: int, point: int) -> None:
+    def _dispatch(self, number: int, point: int) -> None:
         """Let a block, which is or was copied from a dispatch point, hand over to handlers."""
-        block = self.piece.blocks[number]
-        plan = self.plan
+        block = self._piece.blocks[number]
+        plan = self._plan
         if plan.table is None:
-            block.targets = [self.switched(target) for target in block.targets]
+            block.targets = [self._switched(target) for target in block.targets]
             return
         count = len(block.targets) - 1
         bounded = bounded_index(block.code, count)
         base = plan.table.base[point]
         simple = not any(instr[0] in WRITES_LOCAL for instr in block.code) and bounded and not base
-        arguments = [instr for local in plan.handler_params for instr in self.value(local)]
+        arguments = [instr for local in plan.handler_params for instr in self._value(local)]
         call = (_RETURN_CALL_INDIRECT, plan.table.type_index, plan.table.index)
         if simple:
             block.code = [*arguments, *block.code, call]
         else:
-            index = self.piece.new_local(I32)
+            index = self._piece.new_local(I32)
             get = (LOCAL_GET, index)
             code = [*block.code, (LOCAL_SET, index), *arguments, get]
             if not bounded:
@@ -166,21 +169,20 @@ class PieceBuilder:
             block.code = [*code, call]
         block.exit, block.targets = Exit.TAIL, []
 
-    def value(self, local: int) -> list[Instr]:
+    def _value(self, local: int) -> list[Instr]:
         """Push a local; if it has no value here, the receiver does not look at it: any will do."""
-        if local in self.available or self.entry == self.source.entry:
+        if local in self._available or self._entry == self._source.entry:
             return [(LOCAL_GET, local)]
-        return [(BY_NAME[_ZERO[self.source.locals[local]]], 0)]
+        return [(BY_NAME[_ZERO[self._source.locals[local]]], 0)]
 
-    def passing(self, target: int) -> list[Instr]:
+    def _passing(self, target: int) -> list[Instr]:
         """Code that hands over to another function."""
-        plan = self.plan
+        plan = self._plan
         interface = plan.interfaces[target]
         code: list[Instr] = []
         for local, offset in interface.slots:
             assert plan.frame is not None
-            code += plan.frame.store(self.source.locals[local], offset, self.value(local))
+            code += plan.frame.store(self._source.locals[local], offset, self._value(local))
         for local in interface.params:
-            code += self.value(local)
+            code += self._value(local)
         return [*code, (_RETURN_CALL, interface.function)]
-

@@ -59,16 +59,22 @@ def carried_locals(graph: Graph, handlers: list[int]) -> list[int]:
 
 
 def prepare(
-    module: Module, effects: Effects, found: Interpreter, options: Options
+    module: Module,
+    effects: Effects,
+    found: Interpreter,
+    options: Options,
+    *,
+    reducible: bool = False,
 ) -> tuple[Preparations, Frame | None]:
     """Change the interpreter's graph in place; the frame if values may be put there.
 
     A precondition that does not hold keeps that preparation from being done and is reported.
+    With `reducible`, only what leaves the graph one that can be written as a single function.
     """
     graph, done = found.graph, Preparations()
     keep = {*found.points, *found.handlers}
     done.carried_before = len(carried_locals(graph, found.handlers))
-    done.threaded = thread_selectors(graph)
+    done.threaded = thread_selectors(graph, reducible=reducible)
     simplify(graph, keep)
     globals_ = global_facts(module, effects)
     pointer = _reliable_pointer(module, effects, graph, globals_, done)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..wasm.opcodes import BY_NAME
+from .dominators import dominator_tree
 from .graph import (
     I32_CONST,
     I32_EQZ,
@@ -29,8 +30,11 @@ _MASK: Final = 0xFFFF_FFFF
 _COMPARE: Final = {BY_NAME["i32.eq"]: False, BY_NAME["i32.ne"]: True}
 
 
-def thread_selectors(graph: Graph) -> int:
-    """Change the graph in place; how many edges were led past a selector."""
+def thread_selectors(graph: Graph, *, reducible: bool = False) -> int:
+    """Change the graph in place; how many edges were led past a selector.
+
+    With `reducible`, only edges after which the graph still is.
+    """
     threaded = 0
     changed = True
     while changed:
@@ -42,10 +46,18 @@ def thread_selectors(graph: Graph) -> int:
             target = _evaluate(graph.blocks[head], block) if head != number else None
             if target is not None:
                 block.targets = [target]
+                if reducible and not _is_reducible(graph):
+                    block.targets = [head]
+                    continue
                 threaded += 1
                 changed = True
     remove_unreachable(graph)
     return threaded
+
+
+def _is_reducible(graph: Graph) -> bool:
+    successors = {number: block.targets for number, block in graph.blocks.items()}
+    return not dominator_tree(successors, graph.entry).irreducible_edges()
 
 
 def _evaluate(head: Block, source: Block) -> int | None:

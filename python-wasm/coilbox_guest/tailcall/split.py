@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from ..wasm.leb import encode_s
 from ..wasm.module import Module
 from ..wasm.opcodes import BY_NAME
-from ..wasm.types import FUNCREF, TABLE, Element, FuncType, Limits, TableType
+from ..wasm.types import FUNCREF, Element, FuncType, Limits, TableType
 from .body import encode_graph
 from .dispatch import Interpreter, find_interpreter
 from .effects import Effects
-from .errors import Reason, SplitRefusedError
 from .frame import Frame, enlarge
 from .graph import Exit, Graph
-from .liveness import live_in, members
 from .naming import handler_names
-from .options import Dispatch, Options, Transfer, Variant
+from .options import Dispatch, Options, Variant
 from .partition import Partition, partition
-from .pieces import Interface, PieceBuilder, Plan, Table
+from .pieces import PieceBuilder, Plan
+from .plan import make_plan
 from .prepare import Preparations, prepare
 from .report import Report, TailcallResult
 from .stackpointer import analyse
@@ -87,7 +86,7 @@ def split_interpreter(module_bytes: bytes, options: Options | None = None) -> Ta
         function=base or str(work.found.function),
         blocks=len(work.plan.graph.blocks),
         handlers=len(work.found.handlers),
-        shared_entries=len(work.parts.joins) - _central(work),
+        shared_entries=len(work.parts.joins),
         functions=len(work.plan.interfaces),
         handler_parameters=len(work.plan.handler_params),
         most_parameters=max(len(item.params) for item in work.plan.interfaces.values()),
@@ -104,129 +103,28 @@ def split_interpreter(module_bytes: bytes, options: Options | None = None) -> Ta
 
 
 def compile_interpreter(module: Module, options: Options) -> Compilation:
-    """Everything up to the pieces. Adds types and reserves function indices, no code yet."""
+    """Everything up to the pieces; code and functions are not added to the module yet."""
     effects = Effects(module)
     found = find_interpreter(module, effects, options.function, options.min_handlers)
     graph = found.graph
-    if any(graph.entry in block.targets for block in graph.blocks.values()):
-        graph.entry = graph.new_block([], Exit.JUMP, [graph.entry])
     done, frame = prepare(module, effects, found, options)
-    if graph.entry in found.handlers or graph.entry in found.points:
+    if any(graph.entry in (*block.targets, *found.points) for block in graph.blocks.values()):
+        # The start is called with the function's own parameters, a loop's head with others.
         graph.entry = graph.new_block([], Exit.JUMP, [graph.entry])
-    copied = found.points if options.dispatch is Dispatch.REPLICATED else []
-    roots = dict.fromkeys((graph.entry, *(() if copied else found.points), *found.handlers))
-    parts = partition(graph, tuple(roots), copied)
-    plan = _plan(module, effects, found, done, frame, parts, copied, options)
+    replicated = options.dispatch is Dispatch.REPLICATED
+    roots = dict.fromkeys((graph.entry, *(() if replicated else found.points), *found.handlers))
+    parts = partition(graph, tuple(roots), found.points if replicated else ())
+    plan = make_plan(module, effects, found, done, frame, parts, options)
     if frame is not None and frame.extra:
         enlarge(graph, effects, analyse(graph, effects, frame.pointer), frame)
-    return Compilation(
-        module, effects, found, done, frame, parts, plan, _names(found, parts, options)
-    )
-
-
-def _central(work: Compilation) -> int:
-    return 0
-
-
-def _plan(
-    module: Module,
-    effects: Effects,
-    found: Interpreter,
-    done: Preparations,
-    frame: Frame | None,
-    parts: Partition,
-    copied: list[int],
-    options: Options,
-) -> Plan:
-    graph = found.graph
-    live = live_in(graph)
-    handler_params = tuple(done.carried)
-    handlers = frozenset(found.handlers)
-    shared_slots: list[int] = []
-    interfaces: dict[int, Interface] = {}
-    first_new = effects.imported_functions + len(module.code)
-    for entry in parts.entries:
-        if entry == graph.entry:
-            params = tuple(range(len(graph.type.params)))
-            interfaces[entry] = Interface(params, (), found.function)
-            continue
-        index = first_new + len(interfaces) - 1
-        if entry in handlers:
-            interfaces[entry] = Interface(handler_params, (), index)
-            continue
-        params, rest = _shared_interface(list(members(live[entry])), handler_params, frame, options)
-        if rest and frame is None:
-            raise SplitRefusedError(
-                Reason.PARAMETERS,
-                f"a shared piece needs {len(rest)} values beyond the handlers' signature and there "
-                f"is no frame to put them in ({'; '.join(done.refused) or 'spilling is off'})",
-            )
-        interfaces[entry] = Interface(params, _slots(graph, frame, shared_slots, rest), index)
-    most = max(len(item.params) for item in interfaces.values())
-    if most > options.most_params:
-        raise SplitRefusedError(
-            Reason.PARAMETERS,
-            f"{most} values are in flight at once, more than {options.most_params} "
-            f"({'; '.join(done.refused) or 'no frame to put them in'})",
-        )
-    table = None
-    if options.transfer is Transfer.INDIRECT:
-        bases: dict[int, int] = {}
-        size = 0
-        for point in found.points:
-            bases[point] = size
-            size += len(graph.blocks[point].targets)
-        kind = FuncType(tuple(graph.locals[i] for i in handler_params), graph.type.results)
-        index = len(module.tables) + len(module.imported(TABLE))
-        table = Table(index, module.type_index(kind), bases)
-    return Plan(
-        graph, parts.regions, interfaces, handler_params, found.points, copied, frame, table
-    )
-
-
-def _shared_interface(
-    live: list[int], handler_params: tuple[int, ...], frame: Frame | None, options: Options
-) -> tuple[tuple[int, ...], list[int]]:
-    """Parameters of a shared piece, and the values that go through the frame.
-
-    A value keeps the position that it has in the handlers' signature, so that it can stay in its
-    register; gaps are filled with the others.
-    """
-    others = [local for local in live if local not in handler_params]
-    if options.uniform:
-        return handler_params, others
-    places = [local if local in live else -1 for local in handler_params]
-    for position, local in enumerate(places):
-        if local < 0 and others:
-            places[position] = others.pop(0)
-    while places and places[-1] < 0:
-        places.pop()
-    room = max(options.max_params, len(places))
-    while -1 in places:
-        places[places.index(-1)] = handler_params[places.index(-1)]
-    if frame is None or not options.spill:
-        return (*places, *others), []
-    count = room - len(places)
-    return (*places, *others[:count]), others[count:]
-
-
-def _slots(
-    graph: Graph, frame: Frame | None, shared: list[int], rest: list[int]
-) -> tuple[tuple[int, int], ...]:
-    """Slots for these values. All shared pieces use the same: each empties them on entry."""
-    if not rest or frame is None:
-        return ()
-    while len(shared) < len(rest):
-        shared.append(frame.allocate(0x7E))  # eight bytes: any type fits
-    return tuple(zip(rest, shared, strict=False))
+    names = _names(found, parts, options)
+    return Compilation(module, effects, found, done, frame, parts, plan, names)
 
 
 def _names(found: Interpreter, parts: Partition, options: Options) -> dict[int, str]:
     names: dict[int, str] = {}
     for number, point in enumerate(found.points):
-        for target, name in handler_names(
-            found.graph.blocks[point], options.opcode_names
-        ).items():
+        for target, name in handler_names(found.graph.blocks[point], options.opcode_names).items():
             names.setdefault(target, name)
         names.setdefault(point, f"dispatch{number or ''}")
     for number, join in enumerate(parts.joins, 1):
@@ -242,8 +140,7 @@ def _dispatches(piece: Graph, work: Compilation) -> int:
         return sum(instr == call for instr in piece.instructions())
     least = {len(work.found.graph.blocks[point].targets) for point in work.found.points}
     return sum(
-        block.exit is Exit.SWITCH and len(block.targets) in least
-        for block in piece.blocks.values()
+        block.exit is Exit.SWITCH and len(block.targets) in least for block in piece.blocks.values()
     )
 
 

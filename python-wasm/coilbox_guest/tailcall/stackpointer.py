@@ -18,7 +18,6 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ..wasm.body import Instr
 from ..wasm.opcodes import (
-
     GLOBAL_GET,
     GLOBAL_SET,
     I32_ADD,
