@@ -261,9 +261,8 @@ class Cache:
             shutil.rmtree(folder, ignore_errors=True)
 
     def clean(self) -> None:
-        """Remove what killed processes left in the temporary folder more than a day ago."""
-        parent = self.root / "tmp"
-        for path in parent.iterdir() if parent.is_dir() else ():
+        """Remove what killed processes and failed builds left more than a day ago."""
+        for path in (*self.root.glob("tmp/*"), *self.root.glob("work/stage-*")):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                     shutil.rmtree(path)

@@ -124,6 +124,7 @@ class _Pipeline:
             "info": asdict(snapshot.info),
             "memory_bytes": snapshot.memory_bytes,
             "recipe": key,
+            "tail_calls": module.manifest["tail_calls"],
             "variant": self._build.variant,
         }
 
@@ -147,7 +148,7 @@ class _Pipeline:
             with self._cache.lock("link", progress=self._progress):
                 module = make_module(build, parts, self._work / "link", self._progress)
             (folder / WASM).write_bytes(module.wasm)
-            return {"poll_page": module.poll_page}
+            return {"poll_page": module.poll_page, "tail_calls": module.tail_calls}
 
         wanted = build.model_dump(mode="json", exclude={"variant", "preload"})
         files = [sha256_file(path) for path in build.files() if path.is_file()]

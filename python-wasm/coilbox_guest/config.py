@@ -35,6 +35,34 @@ class SharedLibraryFile(_Strict):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the file.")
 
 
+class TailCalls(_Strict):
+    """How the pass tail-calls treats the interpreter loop. What is not given is as measured best.
+
+    See `docs/tailcall.md`.
+    """
+
+    variant: Literal["tailcall", "replicated"] = Field(
+        "tailcall",
+        description="Functions that tail-call each other, or one with the dispatch copied.",
+    )
+    engine: Literal["wasmtime", "native"] = Field(
+        "wasmtime", description="The engine whose best choices apply."
+    )
+    dispatch: Literal["replicated", "central"] | None = Field(
+        None, description="The next handler is chosen in each handler, or in one place."
+    )
+    transfer: Literal["direct", "indirect"] | None = Field(
+        None, description="Handlers are called by name, or through a table."
+    )
+    max_params: int | None = Field(
+        None, ge=0, le=64, description="Values passed as parameters; more go through memory."
+    )
+    spill: bool | None = Field(None, description="Whether values may go through memory.")
+    uniform: bool | None = Field(
+        None, description="Whether shared pieces have the handlers' signature."
+    )
+
+
 class GuestBuild(_Strict):
     """What goes into a guest image."""
 
@@ -69,6 +97,7 @@ class GuestBuild(_Strict):
         default=["stack-safety", "safepoints"],
         description="Transformations of the linked module, in the order they are applied.",
     )
+    tail_calls: TailCalls = Field(default=TailCalls(), description="What the pass tail-calls does.")
     _folder: Path = PrivateAttr(default=Path())
 
     def located(self, folder: Path) -> GuestBuild:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coilbox.cache import sha256_file
 from coilbox.errors import BuildError
@@ -14,6 +15,7 @@ from coilbox_guest.config import PAGE, GuestBuild
 from coilbox_guest.link import LinkResult, LinkSpec, SharedLibrary, link
 from coilbox_guest.passes.safepoints import add_safepoints
 from coilbox_guest.passes.stack_safety import StackBudget, make_stack_safe
+from coilbox_guest.tailcall.build_step import compile_tail_calls, opcode_table
 
 GUEST_C = Path(__file__).with_name("guest") / "c"
 EXPORTS = ("coilbox_info", "coilbox_boot", "coilbox_reserve", "coilbox_request")
@@ -33,10 +35,17 @@ __attribute__((constructor)) static void add_static_modules(void) {{
 
 @dataclass(frozen=True)
 class LinkedModule:
-    """A module that still has to be booted, and the address of its poll page."""
+    """A module that still has to be booted.
+
+    Attributes:
+        wasm: its binary form.
+        poll_page: address of its poll page.
+        tail_calls: the report of the pass tail-calls; None if it was not applied.
+    """
 
     wasm: bytes
     poll_page: int
+    tail_calls: dict[str, Any] | None = None
 
 
 def make_module(
@@ -65,10 +74,15 @@ def make_module(
         memory_maximum=build.memory_maximum_bytes // PAGE,
     )
     linked = link(spec, work, progress)
+    tail_calls = None
     for name in build.passes:
         with progress.task(f"Applying the pass {name}"):
-            _apply(name, linked, build)
-    return LinkedModule(linked.module_bytes, linked.addresses[POLL_PAGE])
+            if name == "tail-calls":
+                table = opcode_table(parts["python-stdlib.tar"])
+                tail_calls = compile_tail_calls(linked.module, build.tail_calls, table)
+            else:
+                _apply(name, linked, build)
+    return LinkedModule(linked.module_bytes, linked.addresses[POLL_PAGE], tail_calls)
 
 
 def _apply(name: str, linked: LinkResult, build: GuestBuild) -> None:

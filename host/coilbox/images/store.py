@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Iterable
@@ -101,9 +102,8 @@ class ImageStore:
         key = recipe_key(config, hash_seed)
         entry = None if force else self.cache.get(KIND, key)
         if entry is None:
-            from coilbox_guest.build import build_image
-
             from coilbox.progress import progress_for
+            from coilbox_guest.build import build_image
 
             build_image(
                 config,
@@ -176,6 +176,8 @@ class ImageStore:
                 doomed.append(("compiled", key))
         if everything:
             doomed += [(kind, key) for kind in _FETCHED for key in self.cache.keys(kind)]
+            with self.cache.lock("link"):
+                shutil.rmtree(self.cache.root / "work", ignore_errors=True)  # zig's libc
         freed = 0
         for kind, key in doomed:
             freed += _bytes_on_disk(self.cache.path(kind, key))
