@@ -6,13 +6,19 @@ Slow tests run with ``COILBOX_SLOW=1`` or ``-m slow``; ``make test-all`` does.
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coilbox import Image, Sandbox, open_image
+from coilbox.cache import Cache
 from coilbox.engines import ENGINE_NAMES
+from coilbox.progress import progress_for
 
 SandboxFactory = Callable[..., Sandbox]
 
@@ -28,8 +34,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def image() -> Image:
-    """The default image, built in the cache (``COILBOX_CACHE``, or the user's) if missing."""
-    return open_image(None)
+    """``COILBOX_TEST_IMAGE`` (a name, folder or key), else the default image, built if missing.
+
+    Both are sought in the cache: ``COILBOX_CACHE``, or the user's.
+    """
+    return open_image(os.environ.get("COILBOX_TEST_IMAGE"))
 
 
 @pytest.fixture(scope="session", params=ENGINE_NAMES)
@@ -56,3 +65,35 @@ def sandbox(image: Image, engine: str) -> Iterator[SandboxFactory]:
 def box(sandbox: SandboxFactory) -> Sandbox:
     """One sandbox with nothing granted."""
     return sandbox()
+
+
+@pytest.fixture(scope="session")
+def libpython() -> bytes:
+    """CPython's shared library as it is published: the largest module that the tools read."""
+    from coilbox_guest.parts import load_lock, obtain
+
+    return obtain(load_lock(), Cache(), progress_for())["libpython3.14.so"].read_bytes()
+
+
+@pytest.fixture(scope="session")
+def zig_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work folder of the tests' own with the builder's zig cache, where the C library is."""
+    shared = Cache().root / "work" / "link" / "zig-cache"
+    shared.mkdir(parents=True, exist_ok=True)
+    folder = tmp_path_factory.mktemp("zig")
+    (folder / "zig-cache").symlink_to(shared)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wat() -> Callable[[str], bytes]:
+    """Assemble WebAssembly text with wasm-tools."""
+    tool = shutil.which("wasm-tools", path=str(Path(sys.executable).parent))
+    assert tool is not None, "run: pip install -e '.[dev]'"
+
+    def assemble(text: str) -> bytes:
+        return subprocess.run(
+            [tool, "parse", "-"], input=text.encode(), capture_output=True, check=True
+        ).stdout
+
+    return assemble

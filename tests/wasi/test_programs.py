@@ -46,11 +46,9 @@ class Sink:
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """The program as an image of its own; COILBOX_TEST_ZIG_WORK keeps zig's cache."""
+def image(tmp_path_factory: pytest.TempPathFactory, zig_work: Path) -> Image:
+    """The program as an image of its own."""
     work = tmp_path_factory.mktemp("programs")
-    named = os.environ.get("COILBOX_TEST_ZIG_WORK")
-    zig = Path(named) if named else work / "zig"
     subprocess.run(
         [
             *(sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O1"),
@@ -58,8 +56,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
         ],
         env={
             **os.environ,
-            "ZIG_GLOBAL_CACHE_DIR": str(zig / "global"),
-            "ZIG_LOCAL_CACHE_DIR": str(zig / "local"),
+            "ZIG_GLOBAL_CACHE_DIR": str(zig_work / "zig-cache"),
+            "ZIG_LOCAL_CACHE_DIR": str(zig_work / "zig-cache"),
         },
         check=True,
     )
