@@ -42,24 +42,27 @@ class TailCalls(_Strict):
     """
 
     variant: Literal["tailcall", "replicated"] = Field(
-        "tailcall",
+        default="tailcall",
         description="Functions that tail-call each other, or one with the dispatch copied.",
     )
     engine: Literal["wasmtime", "native"] = Field(
-        "wasmtime", description="The engine whose best choices apply."
+        default="wasmtime", description="The engine whose best choices apply."
     )
     dispatch: Literal["replicated", "central"] | None = Field(
-        None, description="The next handler is chosen in each handler, or in one place."
+        default=None, description="The next handler is chosen in each handler, or in one place."
     )
     transfer: Literal["direct", "indirect"] | None = Field(
-        None, description="Handlers are called by name, or through a table."
+        default=None, description="Handlers are called by name, or through a table."
     )
     max_params: int | None = Field(
-        None, ge=0, le=64, description="Values passed as parameters; more go through memory."
+        default=None,
+        ge=0,
+        le=64,
+        description="Values passed as parameters; more go through memory.",
     )
-    spill: bool | None = Field(None, description="Whether values may go through memory.")
+    spill: bool | None = Field(default=None, description="Whether values may go through memory.")
     uniform: bool | None = Field(
-        None, description="Whether shared pieces have the handlers' signature."
+        default=None, description="Whether shared pieces have the handlers' signature."
     )
 
 

@@ -3,9 +3,9 @@
 from .errors import Reason, SplitRefusedError
 from .naming import read_opcode_table
 from .options import DEFAULTS, FASTEST, Dispatch, Options, Transfer, Variant
-from .replicate import replicate_dispatch
+from .replicate import replicate_dispatch, replicate_in_module
 from .report import Report, TailcallResult
-from .split import split_interpreter
+from .split import split_interpreter, split_module
 
 __all__ = [
     "DEFAULTS",
@@ -20,5 +20,7 @@ __all__ = [
     "Variant",
     "read_opcode_table",
     "replicate_dispatch",
+    "replicate_in_module",
     "split_interpreter",
+    "split_module",
 ]

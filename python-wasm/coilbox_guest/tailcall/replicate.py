@@ -20,19 +20,25 @@ from .dominators import dominator_tree, reverse_postorder
 from .effects import Effects
 from .frame import enlarge
 from .graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, Exit, Graph
-from .options import Dispatch, Options, Variant
+from .options import DEFAULTS, Dispatch, Options, Variant
 from .prepare import prepare
 from .report import Report, TailcallResult
 from .stackpointer import analyse
 
 
 def replicate_dispatch(module_bytes: bytes, options: Options | None = None) -> TailcallResult:
-    """Give each handler of the module's interpreter loop a dispatch of its own.
+    """Give each handler of a module's interpreter a dispatch; see `replicate_in_module`."""
+    module = Module(module_bytes)
+    report = replicate_in_module(module, options)
+    return TailcallResult(module.to_bytes(), report)
+
+
+def replicate_in_module(module: Module, options: Options | None = None) -> Report:
+    """Give each handler of the module's interpreter loop a dispatch of its own, in place.
 
     Raises SplitRefusedError where a precondition does not hold.
     """
-    options = options or Options()
-    module = Module(module_bytes)
+    options = options or DEFAULTS[Variant.REPLICATED]["wasmtime"]
     effects = Effects(module)
     found = find_interpreter(module, effects, options.function, options.min_handlers)
     graph = found.graph
@@ -49,7 +55,7 @@ def replicate_dispatch(module_bytes: bytes, options: Options | None = None) -> T
         names.locals.pop(found.function, None)
         names.labels.pop(found.function, None)
         module.set_names(names)
-    report = Report(
+    return Report(
         variant=Variant.REPLICATED,
         function=module.names.functions.get(found.function, str(found.function)),
         blocks=len(graph.blocks),
@@ -61,7 +67,6 @@ def replicate_dispatch(module_bytes: bytes, options: Options | None = None) -> T
         preparations=done.to_json(),
         options=options,
     )
-    return TailcallResult(module.to_bytes(), report)
 
 
 def _replicate(graph: Graph, points: Sequence[int]) -> int:

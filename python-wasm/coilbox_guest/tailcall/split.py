@@ -41,14 +41,20 @@ class Compilation:
 
 
 def split_interpreter(module_bytes: bytes, options: Options | None = None) -> TailcallResult:
-    """Compile the module's interpreter loop to tail calls.
+    """Compile a module's interpreter loop to tail calls; see `split_module`."""
+    module = Module(module_bytes)
+    report = split_module(module, options)
+    return TailcallResult(module.to_bytes(), report)
+
+
+def split_module(module: Module, options: Options | None = None) -> Report:
+    """Compile the module's interpreter loop to tail calls, in place.
 
     Other functions stay byte for byte as they are; the interpreter's function keeps its index and
     type and becomes the start. Raises SplitRefusedError where a precondition does not hold, and
     WasmFormatError for a binary that cannot be read.
     """
     options = options or Options()
-    module = Module(module_bytes)
     work = compile_interpreter(module, options)
     number = work.found.function - work.effects.imported_functions
     before = len(module.code[number])
@@ -81,7 +87,7 @@ def split_interpreter(module_bytes: bytes, options: Options | None = None) -> Ta
         names.labels.pop(work.found.function, None)
         module.set_names(names)
     _add_table(module, work)
-    report = Report(
+    return Report(
         variant=Variant.TAILCALL,
         function=base or str(work.found.function),
         blocks=len(work.plan.graph.blocks),
@@ -99,7 +105,6 @@ def split_interpreter(module_bytes: bytes, options: Options | None = None) -> Ta
         preparations=work.done.to_json(),
         options=options,
     )
-    return TailcallResult(module.to_bytes(), report)
 
 
 def compile_interpreter(module: Module, options: Options) -> Compilation:
