@@ -7,7 +7,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "docs/values.md"]
@@ -27,17 +26,18 @@ def examples() -> list[tuple[str, int, str]]:
 )
 def test_example_runs(page: str, line: int, code: str, image: object) -> None:
     # The blank lines make line numbers in a traceback those of the page.
-    exec(compile("\n" * line + code, page, "exec"), {"__name__": "example"})
+    program = compile("\n" * line + code, page, "exec", dont_inherit=True)
+    exec(program, {"__name__": "__main__"})
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    from coilbox.cli import main
+    from coilbox.cli import run
 
     lines = re.findall(r"^    (coilbox .*)$", (ROOT / "README.md").read_text(), re.M)
     assert lines
     for line in lines:
         command = shlex.split(line, comments=True)[1]
-        assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0, line
+        assert run([command, "--help"]) == 0, line
 
 
 def test_the_demo_does_what_it_says(image: object, capsys: pytest.CaptureFixture[str]) -> None:
