@@ -53,6 +53,23 @@ def test_functions_without_tail_calls_do_not_change_with_the_mode() -> None:
     assert direct["data.c"] == trampoline["data.c"]
 
 
+def test_small_constants_move_into_offsets() -> None:
+    module = parse("""(module (memory 1)
+      (func (param i32) (result i32)
+        (i32.store offset=4 (i32.add (local.get 0) (i32.const 12)) (local.get 0))
+        (i32.load offset=16 (i32.add (local.get 0) (i32.const -8))))
+      (func (param i32) (result i32)
+        (i32.store (i32.add (local.get 0) (i32.const -8)) (local.get 0))
+        (i32.load (i32.add (local.get 0) (i32.const 5000)))))""")
+    code = emit_program(module, EmitOptions(fold_offsets=True)).files["code_000.c"]
+    assert "i32_store(self_ l0, 16u, l0);" in code
+    assert "i32_load(self_ l0, 8u)" in code
+    assert "i32_store(self_ l0 + 0xfffffff8u, 0u, l0);" in code  # would reach below memory
+    assert "i32_load(self_ l0 + 5000u, 0u)" in code
+    exact = emit_program(module).files["code_000.c"]
+    assert "i32_store(self_ l0 + 12u, 4u, l0);" in exact
+
+
 def test_parts_hold_all_functions_once() -> None:
     module = parse((GOLDENS / "numeric.wat").read_text())
     whole = emit_program(module).files

@@ -7,8 +7,9 @@ include and of the runtime's own sources.
 from pathlib import Path
 
 from .errors import EmitError
+from .profile import Profile
 from .program import EmitOptions, EmittedProgram, emit_program
 
 RUNTIME = Path(__file__).with_name("runtime")
 
-__all__ = ["RUNTIME", "EmitError", "EmitOptions", "EmittedProgram", "emit_program"]
+__all__ = ["RUNTIME", "EmitError", "EmitOptions", "EmittedProgram", "Profile", "emit_program"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from coilbox_guest.wasm import FuncType, Instr
 from coilbox_guest.wasm.opcodes import BY_NAME
+from coilbox_guest.wasm.types import I32
 
 from .ctype import LETTERS, arguments, c_type, from_bits, prototype, result_type, to_bits
 from .stack import strip
@@ -61,9 +62,50 @@ def _call_indirect(self: FunctionEmitter, instruction: Instr) -> None:
     type_, table = plan.canonical[instruction[1]], instruction[2]
     kind = plan.types[type_]
     index = self.stack.pop().number
-    values = [strip(value) for value in _pop_arguments(self, kind)]
+    values = _pop_arguments(self, kind)
+    entries = plan.tables[table].entries
+    if entries is not None:
+        index, likely = self.counters.target(strip(index))
+        if likely is not None and likely < len(entries):
+            function = entries[likely]
+            if function is not None and plan.function_types[function] == type_:
+                _promoted_call(self, (table, type_, likely, function), index, values)
+                return
     code = _indirect_code(plan, table, index, type_)
-    _finish_call(self, f"((type{type_}){code})({arguments(values)})", kind.results)
+    _finish_call(
+        self, f"((type{type_}){code})({arguments(list(map(strip, values)))})", kind.results
+    )
+
+
+def _promoted_call(
+    self: FunctionEmitter, target: tuple[int, int, int, int], index: str, values: list[str]
+) -> None:
+    """An indirect call that goes to one function most of the time: ask for that one first."""
+    table, type_, likely, function = target
+    plan, stack = self.plan, self.stack
+    kind = plan.types[type_]
+    stack.keep_effects()
+    names = []
+    for param, value in zip((I32, *kind.params), (index, *values), strict=True):
+        names.append(stack.temporary())
+        stack.line(f"{c_type(param)} {names[-1]} = {strip(value)};")
+    given = arguments(names[1:])
+    direct = f"{plan.function_name(function)}({given})"
+    indirect = f"((type{type_}){_indirect_code(plan, table, names[0], type_)})({given})"
+    likely_text = f"CHANCE(0.900, {names[0]} == {likely}u)"
+    result = ""
+    if kind.results:
+        result = stack.temporary()
+        stack.line(f"{result_type(kind.results)} {result};")
+        result += " = "
+    stack.line(f"if ({likely_text}) {result}{direct};")
+    stack.line(f"else {result}{indirect};")
+    name = result.removesuffix(" = ")
+    if len(kind.results) == 1:
+        stack.push_name(name, kind.results[0])
+    else:
+        for number, type_of in enumerate(kind.results):
+            stack.push_name(f"{name}.v{number}", type_of)
 
 
 # -- pieces -------------------------------------------------------------------------------------

@@ -140,7 +140,8 @@ class Control:
         frame = self._new_frame(Frame.IF, immediate)
         frame.parameters = [v.text for v in self._stack.values[frame.height :]]
         self._declare(frame, frame.results)
-        self._stack.line(f"if ({condition_of(condition)}) {{")
+        text = self._function.counters.condition(condition_of(condition))
+        self._stack.line(f"if ({text}) {{")
         self._stack.indent += "  "
 
     def turn(self) -> None:
@@ -260,11 +261,12 @@ class Control:
         stack.keep_top(len(frame.label_types))
         count = len(frame.label_types)
         values = [v.number for v in stack.values[len(stack.values) - count :]]
+        text = self._function.counters.condition(condition_of(condition))
         if not values and frame.kind != Frame.FUNCTION:
             frame.used = True
-            stack.line(f"if ({condition_of(condition)}) goto {frame.label};")
+            stack.line(f"if ({text}) goto {frame.label};")
             return
-        stack.line(f"if ({condition_of(condition)}) {{")
+        stack.line(f"if ({text}) {{")
         stack.indent += "  "
         self._go(frame, values)
         stack.indent = stack.indent[2:]

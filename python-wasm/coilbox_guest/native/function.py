@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from coilbox_guest.wasm import Body, FuncType, Instr
-from coilbox_guest.wasm.opcodes import BY_NAME, OPCODES
+from coilbox_guest.wasm.opcodes import BY_NAME, I32_ADD, OPCODES
 from coilbox_guest.wasm.types import F32, F64, FUNCREF, I32, I64
 
 from . import calls, memory, tables
@@ -24,6 +25,7 @@ from .ctype import (
 from .errors import EmitError
 from .numeric import TEMPLATES
 from .plan import Plan
+from .profile import Counters
 from .stack import Stack, Value, combine, strip
 
 Handler = Callable[["FunctionEmitter", Instr], None]
@@ -32,8 +34,9 @@ Handler = Callable[["FunctionEmitter", Instr], None]
 class FunctionEmitter:
     """Writes the C of one function."""
 
-    def __init__(self, plan: Plan, index: int) -> None:
+    def __init__(self, plan: Plan, index: int, counters: Counters) -> None:
         self.plan = plan
+        self.counters = counters
         self.index = index
         self.signature: FuncType = plan.signature(index)
         self.body: Body = plan.body(index)
@@ -54,6 +57,8 @@ class FunctionEmitter:
         for local in range(len(self.signature.params), len(self.local_types)):
             kind = self.local_types[local]
             self.stack.line(f"{c_type(kind)} l{local} = {zero(kind)};")
+        for line in self.counters.entry():
+            self.stack.line(line)
         self._instructions()
         self.lines.append("}")
         if self.is_piece:
@@ -107,8 +112,24 @@ def _numeric(self: FunctionEmitter, instruction: Instr) -> None:
     if template.traps:
         self.stack.keep_memory()
         self.stack.keep_effect(text, template.kind)
-    else:
-        self.stack.push(combine(text, template.kind, operands, condition=template.condition))
+        return
+    value = combine(text, template.kind, operands, condition=template.condition)
+    if op == I32_ADD and self.plan.fold_offsets:
+        value = replace(value, sum=_sum(numbers))
+    self.stack.push(value)
+
+
+_SMALL: Final = 4096
+"""Constants below it are offsets into structures, which do not wrap around."""
+
+
+def _sum(numbers: list[str]) -> tuple[str, int] | None:
+    for base, constant in (numbers, numbers[::-1]):
+        if constant[0].isdigit():
+            value = int(constant.removesuffix("u"), 0)
+            signed = value - (value >> 31 << 32)
+            return (base, signed) if -_SMALL < signed < _SMALL else None
+    return None
 
 
 def _nop(self: FunctionEmitter, instruction: Instr) -> None:

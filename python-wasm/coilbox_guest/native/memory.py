@@ -23,16 +23,30 @@ def _load(self: FunctionEmitter, instruction: Instr) -> None:
     op, _, offset = instruction
     name, kind = LOADS[op]
     address = self.stack.pop()
-    text = f"{name}(self_ {strip(address.number)}, {offset}u)"
-    loads = (*address.memory, (address.number, offset, load_bytes(op)))
+    base, offset = _folded(address, offset)
+    text = f"{name}(self_ {strip(base)}, {offset}u)"
+    loads = (*address.memory, (base, offset, load_bytes(op)))
     self.stack.push(Value(text, kind, address.locals, address.globals, loads))
 
 
 def _store(self: FunctionEmitter, instruction: Instr) -> None:
     op, _, offset = instruction
-    address, value = self.stack.pop_numbers(2)
+    value = self.stack.pop().number
+    base, offset = _folded(self.stack.pop(), offset)
     self.stack.keep_memory()
-    self.stack.line(f"{STORES[op]}(self_ {strip(address)}, {offset}u, {strip(value)});")
+    self.stack.line(f"{STORES[op]}(self_ {strip(base)}, {offset}u, {strip(value)});")
+
+
+def _folded(address: Value, offset: int) -> tuple[str, int]:
+    """The address and offset of an access, with a small constant moved from one to the other.
+
+    The machine adds offsets for free. This is exact unless the sum wraps around 2**32, which the
+    addresses of C's objects do not; if one did, the access would trap or hit other memory of the
+    same guest.
+    """
+    if address.sum is not None and 0 <= offset + address.sum[1] < 1 << 31:
+        return address.sum[0], offset + address.sum[1]
+    return address.number, offset
 
 
 def _size(self: FunctionEmitter, instruction: Instr) -> None:

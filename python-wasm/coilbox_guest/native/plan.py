@@ -77,9 +77,12 @@ class TailPlan:
 class Plan:
     """A module, analysed."""
 
-    def __init__(self, module: Module, *, trampoline: bool = False) -> None:
+    def __init__(
+        self, module: Module, *, trampoline: bool = False, fold_offsets: bool = False
+    ) -> None:
         self.module = module
         self.trampoline = trampoline
+        self.fold_offsets = fold_offsets
         self.imports = module.imported(FUNC)
         for item in module.imports:
             if item.kind != FUNC:

@@ -30,6 +30,7 @@ class Value:
         memory: the loads in it; each may trap, and each as (address text, offset, bytes).
         condition: the text is a condition, 0 or 1 of type int.
         stable: a constant or a temporary: no instruction changes it.
+        sum: for a sum of type i32 with a small constant, what is added and that constant.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Value:
     memory: tuple[tuple[str, int, int], ...] = ()
     condition: bool = False
     stable: bool = False
+    sum: tuple[str, int] | None = None
 
     @property
     def number(self) -> str:

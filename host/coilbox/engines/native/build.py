@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LIBRARY = "program.so"
 MEMORY = "memory.img"
+COUNTERS = "counters.json"
+"""Which counters are whose, in a program that counts for a profile."""
 
 
 def build_program(
@@ -58,6 +61,8 @@ def build_program(
     except (EmitError, WasmFormatError) as error:
         raise EngineError(f"the native engine cannot compile the guest module: {error}") from error
     (folder / MEMORY).write_bytes(_whole_pages(program.memory))
+    if program.counters:
+        (folder / COUNTERS).write_text(json.dumps(program.counters))
     sources = work or folder / "work"
     sources.mkdir(parents=True, exist_ok=True)
     for name, text in program.files.items():

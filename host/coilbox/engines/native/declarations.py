@@ -46,6 +46,7 @@ struct cb_image {
 };
 
 const struct cb_program *coilbox_program(void);
+uint64_t *coilbox_counters(uint64_t *count);
 
 struct cb_instance *cb_new(const struct cb_image *, uint64_t memory_limit, int *code);
 void cb_free(struct cb_instance *);

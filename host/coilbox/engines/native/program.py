@@ -82,6 +82,12 @@ class NativeProgram:
         """See :class:`coilbox.engines.protocol.Program`."""
         return NativeInstance(self, memory_limit)
 
+    def counters(self) -> list[int]:
+        """What a program that counts has counted so far, over all its instances."""
+        count = ffi.new("uint64_t *")
+        found: Any = self._library.coilbox_counters(count)
+        return list(ffi.unpack(found, count[0]))
+
     def close(self) -> None:
         """See :class:`coilbox.engines.protocol.Program`."""
         if self._file >= 0:
@@ -107,7 +113,8 @@ def _bind(program: Any, imports: Sequence[HostImport]) -> list[Any]:
                 f"the guest module does not fit this version of coilbox: its import "
                 f"{module}.{name} {what}; rebuild it with: coilbox image build --force"
             )
-        callbacks.append(ffi.callback("cb_import", _trampoline(item), onerror=_interrupted))
+        onerror: Any = _interrupted  # the stubs say None, but cffi takes a value to return
+        callbacks.append(ffi.callback("cb_import", _trampoline(item), onerror=onerror))
     return callbacks
 
 

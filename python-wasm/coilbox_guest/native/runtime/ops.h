@@ -299,6 +299,36 @@ TRUNCATIONS(i64_trunc_f64_s, f64, u64, i64, >= -0x1p63, 0x1p63, 1ull << 63, ~(1u
 TRUNCATIONS(i64_trunc_f64_u, f64, u64, u64, > -1.0, 0x1p64, 0, ~0ull)
 #undef TRUNCATIONS
 
+/* ---- profiles ---- */
+
+/* `chance` is the share of times that the condition was true. */
+#define CHANCE(chance, condition) \
+  __builtin_expect_with_probability(!!(condition), (chance) >= 0.5, \
+                                    (chance) >= 0.5 ? (chance) : 1 - (chance))
+
+#ifdef CB_COUNTERS
+extern HIDDEN u64 counters[];
+#define COUNT(slot) (void)counters[slot]++
+OP int count_if(u64 *slots, int condition) {
+  slots[0]++;
+  slots[1] += (u64)condition;
+  return condition;
+}
+#define COUNT_IF(slot, condition) count_if(counters + (slot), !!(condition))
+/* The majority's vote (Boyer and Moore): right whenever one index has more than half. */
+OP u32 count_target(u64 *slots, u32 index) {
+  if (slots[0] == index)
+    slots[1]++;
+  else if (slots[1] == 0)
+    slots[0] = index, slots[1] = 1;
+  else
+    slots[1]--;
+  slots[2]++;
+  return index;
+}
+#define COUNT_TARGET(slot, index) count_target(counters + (slot), index)
+#endif
+
 /* ---- tail calls ----
  * Every function that makes or receives tail calls has a form with a uniform signature, named
  * piece<index>: musttail demands that caller and callee agree. Where the compiler has no musttail,
