@@ -8,7 +8,7 @@ import sys
 
 import _coilbox
 
-from _coilbox_runtime import program, requests, stdio
+from _coilbox_runtime import fresh, program, requests, stdio
 
 _WARM_UP_ROUNDS = 24
 
@@ -35,6 +35,7 @@ def boot():
         importlib.import_module(name)
     program.set_environment({})
     _warm_up()
+    fresh.forget()
     linecache.clearcache()
     sys.modules["__main__"] = program.new_main()
     sys.argv = [""]

@@ -23,20 +23,22 @@ def start(facts):
             renew(sys.modules[module])
 
 
+def forget():
+    """Handle at the end of boot what is made anew on its first use."""
+    for module, names in _MADE_ON_USE.items():
+        for name in names:
+            if hasattr(sys.modules.get(module), name):
+                setattr(sys.modules[module], name, None)
+
+
+_MADE_ON_USE = {
+    "tempfile": ("tempdir", "_name_sequence"),
+    "uuid": ("_node", "_last_timestamp", "_last_timestamp_v7"),
+}
+
+
 def _random(random):
     random.seed()
-
-
-def _tempfile(tempfile):
-    tempfile.tempdir = None
-    tempfile._name_sequence = None
-
-
-def _uuid(uuid):
-    uuid._node = None
-    uuid._last_timestamp = None
-    uuid._last_timestamp_v7 = None
-    uuid._last_counter_v7 = 0
 
 
 def _logging(logging):
@@ -60,8 +62,6 @@ def _time(time):
 _RENEWALS = {
     "time": _time,
     "random": _random,
-    "tempfile": _tempfile,
-    "uuid": _uuid,
     "logging": _logging,
     "multiprocessing.process": _multiprocessing,
     "zoneinfo": _zoneinfo,
