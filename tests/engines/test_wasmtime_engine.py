@@ -24,10 +24,14 @@ WAT = """
   (import "host" "two" (func $two (param i32 i64) (result i32)))
   (import "host" "none" (func $none))
   (memory (export "memory") 4)
+  (data (i32.const 8) "snapshot")
+  (data (i32.const 131072) "of the guest")
   (func (export "two") (param i32) (result i32)
     (call $two (local.get 0) (i64.const -1)))
   (func (export "none") (param i32) (result i32) (call $none) (local.get 0))
   (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "store") (param i32) (result i32)
+    (i32.store (local.get 0) (i32.const -1)) (local.get 0))
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
   (func (export "divide") (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0)))
   (func $deep (export "deep") (param i32) (result i32)
@@ -154,7 +158,7 @@ def test_the_poll_page_is_out_of_reach(make: Make) -> None:
         with pytest.raises(GuestProtocolError, match="poll page"):
             instance.read(address, 2)
     assert instance.read(POLL - 1, 1) == b"\0"
-    assert instance.read(POLL + 65536, 1) == b"\0"
+    assert instance.read(POLL + 65536, 1) == b"o"
 
 
 def test_memory_grows_to_its_limit_only(make: Make) -> None:
@@ -226,3 +230,59 @@ def test_the_generated_declarations_are_current(tmp_path: Path) -> None:
     assert filecmp.cmp(target, committed, shallow=False), (
         "run: python host/coilbox/engines/wasmtime/declarations.py"
     )
+
+
+def memory_of(instance: WasmtimeInstance) -> bytes:
+    """All of an instance's memory but the poll page, which the host may not read."""
+    after = POLL + 65536
+    return instance.read(0, POLL) + instance.read(after, instance.memory_size - after)
+
+
+def test_a_used_store_comes_back_as_it_was_new(make: Make) -> None:
+    instance = make()
+    program = instance._program
+    pristine = memory_of(instance)
+    assert any(pristine), "the module has data, so that copying and zeroing differ"
+    for round_number in range(3):
+        for address in (0, 8, 4095, 3 * 65536 - 4, 4 * 65536 - 4, 2 * 65536 + 5):
+            instance.call("store", address)
+        instance.write(2 * 65536 + 100, b"secret" * 1000)
+        assert memory_of(instance) != pristine
+        store = instance._store
+        instance.close()
+        instance = program.instantiate(memory_limit=1 << 24)
+        assert instance._store is store, f"not used again in round {round_number}"
+        assert memory_of(instance) == pristine
+    instance.close()
+
+
+def test_a_store_that_grew_trapped_or_was_stopped_is_not_used_again(make: Make) -> None:
+    def spoil_by_growing(instance: WasmtimeInstance) -> None:
+        instance.call("grow", 1)
+
+    def spoil_by_trap(instance: WasmtimeInstance) -> None:
+        with pytest.raises(GuestTrap):
+            instance.call("divide", 0)
+
+    def spoil_by_interrupt(instance: WasmtimeInstance) -> None:
+        instance.interrupt()
+
+    instance = make()
+    program = instance._program
+    for spoil in (spoil_by_growing, spoil_by_trap, spoil_by_interrupt):
+        store = instance._store
+        spoil(instance)
+        instance.close()
+        instance = program.instantiate(memory_limit=1 << 24)
+        assert instance._store is not store, spoil.__name__
+    instance.close()
+
+
+def test_a_store_that_is_used_again_gets_the_new_limit(make: Make) -> None:
+    instance = make(memory_limit=1 << 24)
+    program = instance._program
+    instance.close()
+    instance = program.instantiate(memory_limit=5 * 65536)
+    assert instance.call("grow", 2) == 0xFFFFFFFF
+    assert instance.call("grow", 1) == 4
+    instance.close()

@@ -99,6 +99,12 @@ uint8_t *wasmtime_memory_data(const wasmtime_context_t *, const wasmtime_memory_
 size_t wasmtime_memory_data_size(const wasmtime_context_t *, const wasmtime_memory_t *);
 
 int mprotect(void *, size_t, int);
+int ioctl(int, unsigned long, void *);
+typedef struct { uint64_t start; uint64_t end; uint64_t categories; } page_region_t;
+typedef struct {
+  uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+  uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+} pm_scan_arg_t;
 typedef struct { char room[128]; } pthread_attr_t;
 uintptr_t pthread_self(void);
 int pthread_getattr_np(uintptr_t, pthread_attr_t *);

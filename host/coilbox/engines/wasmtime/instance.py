@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 import threading
 from typing import TYPE_CHECKING, Any
 
-from coilbox.engines.wasmtime.library import capi, error_text, ffi, libc
+from coilbox.engines.wasmtime.library import capi, error_text, ffi
 from coilbox.engines.wasmtime.stack import STACK_FOR_GUEST, native_stack_size
+from coilbox.engines.wasmtime.store import Store
 from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ _TRAP_NAMES = {
 }
 _PROT_NONE = 0
 _PROT_READ_WRITE = 3
-_EXTERN_FUNC = 0
-_EXTERN_MEMORY = 3
 
 
 class _Current(threading.local):
@@ -47,66 +45,31 @@ class WasmtimeInstance:
     """A store with one instance. Owned by one sandbox, used by one thread at a time."""
 
     def __init__(self, program: WasmtimeProgram, memory_limit: int) -> None:
-        lib = capi()
-        self._lib = lib
         self._program = program
         self.context: object = None
         self.raised: BaseException | None = None
         self._gate = threading.Lock()  # interrupt() against close()
         self._interrupted = False
-        self._functions: dict[str, Any] = {}
-        self._store = lib.wasmtime_store_new(program.engine, ffi.NULL, ffi.NULL)
-        lib.wasmtime_store_limiter(self._store, memory_limit, -1, 1, -1, 1)
-        self._context = lib.wasmtime_store_context(self._store)
-        self._handle = ffi.new("wasmtime_instance_t *")
-        trap = ffi.new("wasm_trap_t **")
-        error = lib.wasmtime_instance_pre_instantiate(
-            program.instance_pre, self._context, self._handle, trap
-        )
-        if error != ffi.NULL or trap[0] != ffi.NULL:
-            text = error_text(error) if error != ffi.NULL else "the module's start trapped"
-            if trap[0] != ffi.NULL:
-                lib.wasm_trap_delete(trap[0])
-            lib.wasmtime_store_delete(self._store)
-            self._store = None
-            raise EngineError(
-                f"no room for one more sandbox on this machine ({text.strip()}); "
-                "close some, or raise the process's address space limit (ulimit -v)"
-            )
-        # The union's members live in this object, so it is kept.
-        self._memory_export = self._export(b"memory", _EXTERN_MEMORY)
-        self._memory = self._memory_export.of.memory
-        self._base = lib.wasmtime_memory_data(self._context, ffi.addressof(self._memory))
-        self._size: int = lib.wasmtime_memory_data_size(self._context, ffi.addressof(self._memory))
-        # The memory never moves (its whole 4 GiB are reserved), so one view serves for good.
-        self._view: Any = ffi.buffer(self._base, 1 << 32)
+        self._in_order = True  # every call so far returned
         self._poll_start = program.poll_page
         self._poll_end = program.poll_page + program.poll_size
-
-    def _export(self, name: bytes, kind: int) -> Any:
-        item = ffi.new("wasmtime_extern_t *")
-        found = self._lib.wasmtime_instance_export_get(
-            self._context, self._handle, name, len(name), item
-        )
-        if not found or item.kind != kind:
-            raise EngineError(f"the guest module has no export {name.decode()!r} as the ABI says")
-        return item
+        self._store: Store | None = program.stores.take()
+        self._store.limit(memory_limit)
+        self._view = self._store.view
+        self._size = self._store.memory_size()
 
     @property
     def memory_size(self) -> int:
         """Size of the linear memory, in bytes."""
         if self._store is not None:
-            self._size = self._lib.wasmtime_memory_data_size(
-                self._context, ffi.addressof(self._memory)
-            )
+            self._size = self._store.memory_size()
         return self._size
 
     def call(self, export: str, *args: int) -> int:
         """See :class:`coilbox.engines.protocol.Instance`."""
-        lib = self._lib
-        item = self._functions.get(export)
-        if item is None:
-            item = self._functions[export] = self._export(export.encode(), _EXTERN_FUNC)
+        store = self._store
+        assert store is not None, "call() after close()"
+        function = store.function(export)
         values = ffi.new("wasmtime_val_raw_t[]", max(len(args), 1))
         for index, value in enumerate(args):
             values[index].i = value
@@ -120,8 +83,8 @@ class WasmtimeInstance:
         outer, current.instance = current.instance, self
         current.depth += 1
         try:
-            error = lib.wasmtime_func_call_unchecked(
-                self._context, ffi.addressof(item.of.func), values, max(len(args), 1), trap
+            error = capi().wasmtime_func_call_unchecked(
+                store.context, function, values, max(len(args), 1), trap
             )
         finally:
             current.instance = outer
@@ -132,14 +95,15 @@ class WasmtimeInstance:
         return result
 
     def _raise(self, error: Any, trap: Any) -> None:
+        self._in_order = False
         raised, self.raised = self.raised, None
         if error != ffi.NULL:
             text = error_text(error)
         else:
             code = ffi.new("uint8_t *")
-            known = self._lib.wasmtime_trap_code(trap, code)
+            known = capi().wasmtime_trap_code(trap, code)
             text = _TRAP_NAMES.get(code[0], f"trap {code[0]}") if known else "stopped by the host"
-            self._lib.wasm_trap_delete(trap)
+            capi().wasm_trap_delete(trap)
         if raised is not None:
             raise raised
         raise GuestTrap(f"the guest crashed inside its sandbox: {text}")
@@ -177,21 +141,18 @@ class WasmtimeInstance:
                 # Any bit makes Python call _Py_HandlePending, whose poll then traps. The guest
                 # may write the word at the same moment, so the watchdog repeats this.
                 self._view[breaker] = bytes((self._view[breaker][0] | 0x80,))
-            self._protect(_PROT_NONE)
-
-    def _protect(self, protection: int) -> None:
-        start = self._base + self._poll_start
-        if libc().mprotect(start, mmap.PAGESIZE, protection) != 0:
-            raise EngineError("the poll page could not be protected (mprotect failed)")
+            self._store.protect(self._poll_start, _PROT_NONE)
 
     def close(self) -> None:
         """See :class:`coilbox.engines.protocol.Instance`."""
         with self._gate:
             store, self._store = self._store, None
-            if store is None:
-                return
-            if self._interrupted:
-                self._protect(_PROT_READ_WRITE)
             self._view = None
-            self._functions.clear()
-            self._lib.wasmtime_store_delete(store)
+        if store is None:
+            return
+        if self._interrupted:
+            store.protect(self._poll_start, _PROT_READ_WRITE)
+        if self._in_order and not self._interrupted:
+            self._program.stores.give(store)
+        else:
+            store.delete()

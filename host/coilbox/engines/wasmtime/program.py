@@ -8,6 +8,8 @@ from typing import Any
 from coilbox.engines.protocol import HostImport
 from coilbox.engines.wasmtime.instance import WasmtimeInstance, current
 from coilbox.engines.wasmtime.library import capi, check, ffi
+from coilbox.engines.wasmtime.recycle import Recycler
+from coilbox.engines.wasmtime.store import Store
 
 _VALTYPES = {"i": 0, "I": 1}  # wasm.h: WASM_I32, WASM_I64
 _CALLBACK = (
@@ -30,7 +32,6 @@ class WasmtimeProgram:
         eval_breaker: int,
     ) -> None:
         lib = capi()
-        self.engine = engine
         self.poll_page = poll_page
         self.poll_size = poll_size
         self.eval_breaker = eval_breaker
@@ -43,7 +44,8 @@ class WasmtimeProgram:
             "the guest module does not fit this version of coilbox; "
             "rebuild it with: coilbox image build --force",
         )
-        self.instance_pre = pre[0]
+        self._instance_pre = pre[0]
+        self.stores = Recycler(lambda: Store(engine, self._instance_pre))
 
     def _define(self, item: HostImport) -> Any:
         lib = capi()
@@ -64,11 +66,12 @@ class WasmtimeProgram:
     def close(self) -> None:
         """See :class:`coilbox.engines.protocol.Program`."""
         lib = capi()
-        if self.instance_pre is not None:
-            lib.wasmtime_instance_pre_delete(self.instance_pre)
+        if self._instance_pre is not None:
+            self.stores.close()
+            lib.wasmtime_instance_pre_delete(self._instance_pre)
             lib.wasmtime_linker_delete(self._linker)
             lib.wasmtime_module_delete(self._module)
-            self.instance_pre = None
+            self._instance_pre = None
 
 
 def _types(letters: str) -> Any:
