@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import mmap
+import os
+import random
 import subprocess
 import sys
 import threading
@@ -202,6 +204,46 @@ def test_memory_starts_as_the_module_says_and_is_its_own(make: Make) -> None:
     assert third.read(16, 8) == b"snapshot"
     assert third.call("load", 3 * 65536) == 0
     assert third.call("count") == 8
+
+
+def test_nothing_of_a_guest_is_left_in_the_next(make: Make) -> None:
+    """Whatever was written, few pages or all, grown memory or not: the next starts fresh."""
+    clean = make()
+    size = clean.memory_size
+    wanted = clean.read(0, POLL) + clean.read(2 * POLL, size - 2 * POLL)
+    chance = random.Random(5)
+    for turn in range(60):
+        instance = make()
+        if turn % 3 == 0:
+            assert instance.call("grow", 3) == 4
+        for _ in range(chance.choice((0, 1, 20, 400))):
+            address = chance.randrange(instance.memory_size - 4)
+            if not POLL - 4 < address < 2 * POLL:
+                instance.call("store", address, 0xA5A5A5A5)
+        if turn % 7 == 0:
+            instance.interrupt()
+        instance.close()
+        after = make()
+        assert after.read(0, POLL) + after.read(2 * POLL, size - 2 * POLL) == wanted
+        assert after.call("load", POLL) == 0
+        after.close()
+
+
+def test_a_fork_puts_its_own_memory_right(make: Make) -> None:
+    instance = make()
+    instance.call("store", 100, 7)
+    instance.close()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            again = make()
+            again.call("store", 200, 7)
+            again.close()
+            status = int(make().call("load", 200) != 0)
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_memory_is_read_and_written_within_its_bounds(make: Make) -> None:

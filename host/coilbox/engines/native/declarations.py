@@ -43,6 +43,7 @@ struct cb_image {
   uint32_t poll_page;
   uint32_t poll_bytes;
   uint32_t eval_breaker;
+  const uint8_t *pristine;
 };
 
 const struct cb_program *coilbox_program(void);
@@ -50,7 +51,8 @@ uint64_t *coilbox_counters(uint64_t *count);
 
 struct cb_instance *cb_new(const struct cb_image *, uint64_t memory_limit, int *code);
 void cb_free(struct cb_instance *);
-void cb_forget(const struct cb_image *);
+int cb_prepare(struct cb_image *);
+void cb_forget(struct cb_image *);
 int cb_call(struct cb_instance *, const struct cb_export *, uint64_t *values);
 int cb_interrupt(struct cb_instance *);
 uint8_t *cb_memory(struct cb_instance *);

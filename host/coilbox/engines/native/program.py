@@ -73,6 +73,7 @@ class NativeProgram:
                 "eval_breaker": eval_breaker,
             },
         )
+        runtime.cb_prepare(self.image)  # its failing costs speed only
         self.exports = {
             bytes(ffi.buffer(item.name, item.name_bytes)).decode(): item
             for item in (program.exports + index for index in range(program.export_count))

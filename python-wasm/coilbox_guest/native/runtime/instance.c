@@ -113,7 +113,18 @@ void cb_free(struct cb_instance *instance) {
   region_give(region_of(instance));
 }
 
-void cb_forget(const struct cb_image *image) { region_forget(image); }
+int cb_prepare(struct cb_image *image) {
+  if (!image->file_bytes) return 0;
+  void *found = mmap(NULL, image->file_bytes, PROT_READ, MAP_PRIVATE, image->file, 0);
+  image->pristine = found == MAP_FAILED ? NULL : found;
+  return image->pristine ? 0 : -1;
+}
+
+void cb_forget(struct cb_image *image) {
+  region_forget(image);
+  if (image->pristine) munmap((void *)(uintptr_t)image->pristine, image->file_bytes);
+  image->pristine = NULL;
+}
 
 int cb_call(struct cb_instance *instance, const struct cb_export *function, uint64_t *values) {
   return enter(instance, function->call, values);

@@ -21,6 +21,7 @@ struct region {
   uint8_t *base;
   const struct cb_image *image; /* whose memory is mapped here; NULL for none */
   uint64_t mapped;              /* bytes of memory that are accessible */
+  int warm;                     /* whether it is free and pages of it are resident */
 };
 
 /* A region without an instance: memory mapped as the image says and nothing written. NULL with

@@ -6,7 +6,7 @@
 
 #define CB_EXPORTED __attribute__((visibility("default")))
 
-/* A program that is ready to be instantiated. Made by cb_program_open. */
+/* A program that is ready to be instantiated. */
 struct cb_image {
   const struct cb_program *program;
   int file;             /* descriptor of the memory image, -1 if memory starts as zeros */
@@ -15,7 +15,11 @@ struct cb_image {
   uint32_t poll_page;   /* address; 0 and poll_bytes 0 if the guest has none */
   uint32_t poll_bytes;
   uint32_t eval_breaker; /* address, 0 for none */
+  const uint8_t *pristine; /* the file, mapped by cb_prepare; NULL until then */
 };
+
+/* Maps the file, so that memory can be put right by copying. Not needed, but faster. */
+CB_EXPORTED int cb_prepare(struct cb_image *image);
 
 /* An instance that is ready to be called, NULL with errno set, or NULL with *code set to the
  * trap of its start. */
@@ -23,7 +27,7 @@ CB_EXPORTED struct cb_instance *cb_new(const struct cb_image *image, uint64_t me
 /* Frees an instance; its address space is kept for the next one of the same image. */
 CB_EXPORTED void cb_free(struct cb_instance *instance);
 /* Frees all kept address space of an image, which is about to go. */
-CB_EXPORTED void cb_forget(const struct cb_image *image);
+CB_EXPORTED void cb_forget(struct cb_image *image);
 /* Calls an export: CB_OK with results in values, or a trap code; -1 if the thread got no
  * signal stack. */
 CB_EXPORTED int cb_call(struct cb_instance *instance, const struct cb_export *function, uint64_t *values);
