@@ -145,6 +145,7 @@ static PyStatus initialize(void) {
   PyStatus status = preinitialize();
   if (PyStatus_Exception(status))
     return status;
+  coilbox_install_allocator();
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
   const char *seed = getenv("PYTHONHASHSEED");

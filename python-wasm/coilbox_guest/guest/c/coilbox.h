@@ -89,6 +89,14 @@ typedef struct {
 } coilbox_hooks_t;
 extern coilbox_hooks_t coilbox_hooks;
 
+void coilbox_install_allocator(void);
+
+/* Large blocks (large_blocks.c). They stand at multiples of 64 KiB. */
+void *coilbox_large_malloc(size_t size, bool zero);
+size_t coilbox_large_size(const void *block); /* 0: it is none */
+void coilbox_large_free(void *block);
+bool coilbox_large_resize(void *block, size_t size); /* in its place, if there is room */
+
 PyMODINIT_FUNC PyInit__coilbox(void);
 PyObject *coilbox_host_function(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *coilbox_freeze(PyObject *module, PyObject *ignored);
