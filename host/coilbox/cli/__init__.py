@@ -45,8 +45,9 @@ def run(args: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         exits.complain("interrupted")
         return exits.INTERRUPTED
-    except BrokenPipeError:
-        exits.discard(sys.stdout)
+    except (BrokenPipeError, SystemExit):
+        # click itself exits in one case only: when it finds the reader of stdout gone.
+        exits.discard(sys.__stdout__)
         return exits.BROKEN_PIPE
     except Exception as error:
         if os.environ.get("COILBOX_DEBUG"):

@@ -53,8 +53,10 @@ def complain(text: str) -> None:
         discard(sys.stderr)
 
 
-def discard(stream: TextIO) -> None:
+def discard(stream: TextIO | None) -> None:
     """Send a broken stream's rest to nowhere, so that Python does not complain of it at exit."""
+    if stream is None:
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

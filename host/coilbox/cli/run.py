@@ -49,6 +49,9 @@ def command(
     Options stand before SCRIPT; everything behind it is the script's own. What the guest writes
     appears as it is written. The exit code is the guest's.
     """
+    if code is not None and script is not None:
+        args = (script, *args)
+        script = None
     source, filename, argv = _source(code, script, args)
     with (
         open_sandbox(**options) as sandbox,
@@ -74,8 +77,10 @@ def _source(
     code: str | None, script: str | None, args: tuple[str, ...]
 ) -> tuple[str | bytes, str, tuple[str, ...]]:
     """The source, its name in the guest, and its arguments."""
+    # The guest is UTF-8 throughout, whatever the locale made of this process's own arguments.
+    args = tuple(os.fsencode(arg).decode("utf-8", "surrogateescape") for arg in args)
     if code is not None:
-        return code, "<string>", args if script is None else (script, *args)
+        return os.fsencode(code), "<string>", args
     if script is None:
         raise click.UsageError("give a SCRIPT, or code with -c", click.get_current_context())
     if script == "-":

@@ -1,4 +1,4 @@
-"""``python -m coilbox.cli``."""
+"""``python -m coilbox``: the command line."""
 
 from coilbox.cli import main
 

@@ -1,0 +1,136 @@
+"""``coilbox image``: on a cache with a copy of the built image, so that nothing is built here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coilbox import Image
+from coilbox.cli import exits
+from coilbox.resources import configs
+
+from .conftest import Cli
+
+
+@pytest.fixture
+def cache(image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache that holds the default image alone."""
+    folder = tmp_path / "cache"
+    shutil.copytree(image.path, folder / "images" / image.key)
+    folder.chmod(0o700)
+    monkeypatch.setenv("COILBOX_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COILBOX_CACHE", str(tmp_path / "empty"))
+    return tmp_path / "empty"
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict[str, Any]]]:
+    """What would have been built; nothing is."""
+    import coilbox_guest.build
+
+    calls: list[tuple[Path, dict[str, Any]]] = []
+
+    def build_image(config: Path, **options: Any) -> None:
+        calls.append((config, options))
+
+    monkeypatch.setattr(coilbox_guest.build, "build_image", build_image)
+    return calls
+
+
+def test_list(cli: Cli, cache: Path, image: Image) -> None:
+    outcome = cli("image", "list")
+    assert outcome.code == 0
+    assert outcome.out.startswith(f"{image.key[:12]}  default ")
+    (found,) = json.loads(cli("image", "list", "--json").out)
+    assert found["key"] == image.key
+    assert found["path"] == str(cache / "images" / image.key)
+    assert found["hash_seed"] == image.hash_seed
+
+
+def test_list_of_nothing(cli: Cli, empty_cache: Path) -> None:
+    outcome = cli("image", "list")
+    assert outcome == (0, "", f"no images in {empty_cache}; run: coilbox image build\n")
+    assert cli("image", "list", "--json").out == "[]\n"
+
+
+@pytest.mark.usefixtures("cache")
+def test_info(cli: Cli, image: Image) -> None:
+    for name in ("default", image.key[:8], str(image.path)):
+        outcome = cli("image", "info", name)
+        assert outcome.code == 0
+        assert image.key in outcome.out
+        assert "stdlib.zip" in outcome.out
+    data = json.loads(cli("image", "info", "--json").out)
+    assert data["manifest"]["abi"] == data["abi"] == 1
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_info_builds_nothing(cli: Cli, builds: list[object]) -> None:
+    outcome = cli("image", "info")
+    assert outcome.code == exits.HOST
+    assert outcome.err == "coilbox: image 'default' is not built; run: coilbox image build\n"
+    assert builds == []
+
+
+def test_verify(cli: Cli, cache: Path, image: Image) -> None:
+    assert cli("image", "verify") == (0, f"{image.key[:12]}  ok\n", "")
+    with (cache / "images" / image.key / "guest.wasm").open("r+b") as file:
+        file.seek(100_000)
+        file.write(b"damage")
+    outcome = cli("image", "verify")
+    assert outcome.code == exits.HOST
+    assert outcome.out == f"{image.key[:12]}  the SHA-256 of guest.wasm is wrong\n"
+    assert "coilbox image prune" in outcome.err
+    outcome = cli("image", "verify", "--json")
+    assert json.loads(outcome.out)[0]["damage"] == "the SHA-256 of guest.wasm is wrong"
+
+
+def test_prune(cli: Cli, cache: Path, image: Image) -> None:
+    assert json.loads(cli("image", "prune", "--json").out) == {"removed": [], "bytes": 0}
+    (cache / "images" / image.key / "guest.wasm").unlink()
+    outcome = cli("image", "prune")
+    assert outcome.out == f"images/{image.key}\n"
+    assert outcome.err.startswith("1 removed, ")
+    assert list((cache / "images").iterdir()) == []
+
+
+@pytest.mark.usefixtures("cache")
+def test_build_of_what_is_there(
+    cli: Cli, image: Image, builds: list[tuple[Path, dict[str, Any]]]
+) -> None:
+    outcome = cli("image", "build")
+    assert outcome.code == 0
+    assert image.key[:12] in outcome.out
+    assert json.loads(cli("image", "build", "--json").out)["key"] == image.key
+    assert builds == []
+
+
+@pytest.mark.usefixtures("cache")
+def test_options_of_build(cli: Cli, builds: list[tuple[Path, dict[str, Any]]]) -> None:
+    outcome = cli("image", "build", "--force", "--quiet")
+    assert outcome.code == 0
+    ((config, options),) = builds
+    assert config == configs() / "guest" / "default.yaml"
+    assert options["force"] is True
+    assert options["hash_seed"] is None
+    builds.clear()
+    cli("image", "build", "--hash-seed", "7")
+    assert builds[0][1]["hash_seed"] == 7
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_a_wrong_build_file(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("variant: mine\npreload: json\n")
+    outcome = cli("image", "build", "--config", str(path))
+    assert outcome.code == exits.USAGE
+    assert outcome.err.startswith(f"coilbox: {path}:2:1: preload: ")
