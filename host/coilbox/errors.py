@@ -7,8 +7,10 @@
     │   ├── SandboxClosedError        used after close(): make a new sandbox
     │   ├── SandboxBusyError          used by two threads at once: one sandbox for each thread
     │   ├── SandboxStoppedError       used after a limit or a trap: reset() brings it back
-    │   └── UnsupportedValueError     a value that cannot cross the border: convert it first
+    │   ├── UnsupportedValueError     a value that cannot cross the border: convert it first
+    │   └── ExtensionError            an extension's Python code does not fit its spec
     ├── ConfigError                   a profile or build file is wrong: mend it where it points
+    │   └── SpecError                 an extension's spec is wrong: mend it where it points
     ├── HostError                     this machine lacks something: the message says what to do
     │   ├── PartError                 a part could not be fetched or is not what the lock says
     │   ├── CacheError                the cache cannot be used (owner, mode, full disk)
@@ -55,8 +57,16 @@ class UnsupportedValueError(UsageError):
     """A value that cannot cross between host and guest: convert or declare it first."""
 
 
+class ExtensionError(UsageError):
+    """An extension's implementation does not fit its spec: the message names the differences."""
+
+
 class ConfigError(CoilboxError):
     """A profile, guest build or other file is wrong: correct it where the message points."""
+
+
+class SpecError(ConfigError):
+    """An extension's spec breaks rules: correct it at the places that the message shows."""
 
 
 class HostError(CoilboxError):

@@ -45,8 +45,13 @@ from coilbox.bindings.ir import (
 FORMAT = 1
 """The version of this JSON."""
 
-_UNARY = {"list": ListOf, "set": SetOf, "optional": OptionalOf, "stream": StreamOf}
-_UNARY_NAMES = {cls: name for name, cls in _UNARY.items()}
+_UNARY: dict[str, type[ListOf | SetOf | OptionalOf | StreamOf]] = {
+    "list": ListOf,
+    "set": SetOf,
+    "optional": OptionalOf,
+    "stream": StreamOf,
+}
+_UNARY_NAMES: dict[type[object], str] = {cls: name for name, cls in _UNARY.items()}
 _EMPTY = (None, "", (), False, Limits())
 
 
@@ -119,7 +124,7 @@ def _dump(data: dict[str, Any]) -> str:
 
 
 def _object(value: Any, *, docs: bool) -> dict[str, Any]:
-    data = {}
+    data: dict[str, Any] = {}
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)
         if isinstance(item, Default):

@@ -14,6 +14,12 @@ def case_class(variant: Variant | str, case: Case | str) -> str:
     return variant_name + pascal(case_name)
 
 
+def python_class(name: str) -> str:
+    """The class of a name of ``coilbox.bindings.literals.class_names``."""
+    variant, dot, case = name.partition(".")
+    return case_class(variant, case) if dot else name
+
+
 def member_name(value: str) -> str:
     """The Python name of an enum's member: ``NOT_FOUND`` of ``not-found``."""
     return re.sub(r"\W+", "_", value).upper()

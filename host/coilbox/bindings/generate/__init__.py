@@ -1,0 +1,1 @@
+"""Everything that is made from a spec: text, the same for the same spec, in fixed order."""

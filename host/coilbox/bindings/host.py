@@ -1,0 +1,147 @@
+"""What the host's side of an extension is written with: context, errors, registration.
+
+Generated host modules (``acme_kv_host.py``) build on this module; neither pydantic nor PyYAML is
+imported here or there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+from coilbox.bindings.conformance import Problem, check_function, check_object
+from coilbox.bindings.ir import Resource, Spec
+from coilbox.errors import ExtensionError
+
+F = TypeVar("F", bound=Callable[..., Any])
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Context(Protocol):
+    """What a host function learns about its call. The first argument of each, by position."""
+
+    @property
+    def sandbox_id(self) -> str:
+        """Names the sandbox in logs; no two of a process have the same."""
+
+    @property
+    def grants(self) -> frozenset[str]:
+        """The capabilities that the sandbox was granted."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When the call must have ended, on ``time.monotonic()``; None if never."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the result is no longer wanted: the sandbox is stopped, or time is up."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The extension's own values for this sandbox; gone when it is closed."""
+
+
+class Stream(Protocol[T_co]):
+    """A stream that the guest sends: read it with ``for``, or ``async for`` in a coroutine."""
+
+    def __iter__(self) -> Iterator[T_co]: ...
+
+    def __aiter__(self) -> AsyncIterator[T_co]: ...
+
+
+class DeclaredError(Exception):
+    """The base of errors that a spec declares: raise them, the guest gets them with their fields.
+
+    Attributes:
+        message: what ``str()`` gives.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message  # KeyError as a second base would quote it
+
+
+class Extension:
+    """An extension that sandboxes can be given: a spec, its classes, and an implementation.
+
+    Implement it with an object that has the functions as methods, or one by one::
+
+        extension = AcmeKvExtension()
+
+        @extension.implement
+        def get(context: Context, key: str, *, default: bytes | None) -> bytes: ...
+
+    Args:
+        spec: the spec.
+        classes: the classes of its types, cases (``Reply.hit``) and errors, by name.
+        implementation: an object with a method for each function; None if ``implement`` is used.
+
+    Raises:
+        ExtensionError: a function of ``implementation`` is missing or does not fit the spec.
+    """
+
+    def __init__(
+        self, spec: Spec, classes: Mapping[str, type], implementation: object | None = None
+    ) -> None:
+        self.spec = spec
+        self.classes = dict(classes)
+        self._functions: dict[str, Callable[..., Any]] = {}
+        if implementation is not None:
+            names = [function.name for function in spec.functions]
+            problems = check_object(spec, self.classes, spec.functions, implementation)
+            self._refuse(problems, f"{type(implementation).__qualname__}")
+            self._functions = {name: getattr(implementation, name) for name in names}
+
+    def implement(self, function: F) -> F:
+        """Make a function the implementation of the spec's function of the same name.
+
+        Raises:
+            ExtensionError: there is none of that name, or it does not fit.
+        """
+        name = getattr(function, "__name__", "")
+        declared = {item.name: item for item in self.spec.functions}
+        if name not in declared:
+            raise ExtensionError(
+                f"{self.spec.name} declares no function {name!r}; it declares "
+                f"{', '.join(declared) or 'none'}"
+            )
+        if name in self._functions:
+            raise ExtensionError(f"{self.spec.name}.{name} is implemented twice")
+        problems = check_function(self.spec, self.classes, declared[name], function)
+        self._refuse(problems, getattr(function, "__qualname__", name))
+        self._functions[name] = function
+        return function
+
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """The implementations of the spec's functions, in their order.
+
+        Raises:
+            ExtensionError: some are missing.
+        """
+        missing = [item.name for item in self.spec.functions if item.name not in self._functions]
+        if missing:
+            raise ExtensionError(
+                f"{self.spec.name} lacks an implementation of {', '.join(missing)}"
+            )
+        return tuple(self._functions[item.name] for item in self.spec.functions)
+
+    def check_resource(self, resource: Resource, value: object) -> None:
+        """Check that an object that a function returned has a resource's methods.
+
+        Raises:
+            ExtensionError: one is missing or does not fit.
+        """
+        problems = check_object(self.spec, self.classes, resource.methods, value)
+        self._refuse(problems, f"{type(value).__qualname__} as {resource.name}")
+
+    def __repr__(self) -> str:
+        return f"<coilbox.Extension {self.spec.name} {self.spec.version}>"
+
+    def _refuse(self, problems: list[Problem], what: str) -> None:
+        if problems:
+            lines = [f"{what} does not implement {self.spec.name} {self.spec.version}:"]
+            lines += [f"  {problem}" for problem in problems]
+            raise ExtensionError("\n".join(lines))
