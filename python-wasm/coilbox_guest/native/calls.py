@@ -54,6 +54,8 @@ def _indirect_code(plan: Plan, table: int, index: str, type_: int) -> str:
     entries = plan.tables[table].entries
     if entries is None:
         return f"table_function(self_ {table}u, {strip(index)}, {type_}u)->code"
+    if plan.tables[table].uniform == type_:
+        return f"uniform_code(self_ table{table}, {len(entries)}u, {strip(index)})"
     return f"entry_code(self_ table{table}, {len(entries)}u, {strip(index)}, {type_}u)"
 
 
@@ -224,6 +226,8 @@ def _return_call_indirect(self: FunctionEmitter, instruction: Instr) -> None:
     entries = plan.tables[table].entries
     if entries is None:
         code = f"table_function(self_ {table}u, {index}, {type_}u)->tail"
+    elif plan.tables[table].uniform == type_:
+        code = f"uniform_piece(self_ pieces{table}, {len(entries)}u, {index})"
     else:
         size = len(entries)
         code = f"entry_piece(self_ table{table}, pieces{table}, {size}u, {index}, {type_}u)"

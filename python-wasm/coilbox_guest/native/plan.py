@@ -60,6 +60,8 @@ class TablePlan:
 
     type: TableType
     entries: tuple[int | None, ...] | None
+    uniform: int | None = None
+    """The type of all entries of a table that nothing changes, if all are there and agree."""
 
 
 @dataclass(slots=True)
@@ -224,7 +226,8 @@ class Plan:
         entries = self._constant_entries(index, table)
         if entries is None and table.limits.minimum > MAX_TABLE_ELEMENTS:
             raise EmitError(f"table {index} has {table.limits.minimum} elements")
-        return TablePlan(table, entries)
+        types = {None if f is None else self.function_types[f] for f in entries or ()}
+        return TablePlan(table, entries, types.pop() if len(types) == 1 else None)
 
     def _element_arrays(self) -> list[int]:
         """Element segments that code or the start reads: all but those of constant tables."""

@@ -202,6 +202,17 @@ OP void *entry_piece(SELF_ const struct entry *table, void *const *pieces, u32 s
   return pieces[index];
 }
 
+/* Where every entry has the type that is asked for, there is nothing to compare; the bound goes
+ * too if the index is a byte and the table has 256 entries. */
+OP void *uniform_code(SELF_ const struct entry *table, u32 size, u32 index) {
+  if (UNLIKELY(index >= size)) trap(self_ CB_TRAP_TABLE);
+  return table[index].code;
+}
+OP void *uniform_piece(SELF_ void *const *pieces, u32 size, u32 index) {
+  if (UNLIKELY(index >= size)) trap(self_ CB_TRAP_TABLE);
+  return pieces[index];
+}
+
 /* ---- integers ---- */
 
 OP u32 i32_clz(u32 x) { return x ? (u32)__builtin_clz(x) : 32; }
