@@ -89,9 +89,10 @@ class PieceBuilder:
         self._next: Final = iter(range(max(plan.graph.blocks) + 1, 1 << 62))
         self._shared: Final[dict[int, int]] = {}
         passed = {*self._interface.params, *(local for local, _ in self._interface.slots)}
+        copied = (plan.graph.blocks[point] for point in plan.copied)
         written = {
             instr[1]
-            for block in blocks.values()
+            for block in (*blocks.values(), *copied)
             for instr in block.code
             if instr[0] in WRITES_LOCAL
         }
