@@ -7,6 +7,7 @@ import csv
 import math
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 
 RADIUS = {"km": 6371.0, "mi": 3958.8, "nm": 3440.1}
 
@@ -43,7 +44,7 @@ airports = load(database)
 stops = [airports[line.strip()] for line in sys.stdin if line.strip()]
 legs = [
     (start.code, end.code, round(start.distance(end, RADIUS[unit])))
-    for start, end in zip(stops, stops[1:])
+    for start, end in pairwise(stops)
 ]
 print(f"{len(airports)} airports known")
 for start, end, length in legs:
