@@ -24,6 +24,8 @@ from coilbox.errors import GuestProtocolError, UnsupportedValueError
 _COPIES = 16
 _COPIES_FREE = 1 << 20
 
+_COMPLEX_SIZE = 16
+
 # Below this size keys of equal hash cannot cost much; above it a hook checks every dict.
 _CHECK_HASHES_FROM = 1 << 15
 
@@ -236,6 +238,8 @@ def _uuid(data: bytes) -> uuid.UUID:
 
 
 def _complex(data: bytes) -> complex:
+    if len(data) != _COMPLEX_SIZE:
+        raise Malformed("a complex number of another size")
     return complex(*struct.unpack("<dd", data))
 
 

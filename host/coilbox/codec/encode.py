@@ -18,6 +18,7 @@ from coilbox.codec.nesting import TOO_DEEP, Malformed, is_too_deep, scan
 from coilbox.codec.registry import TypeRegistry
 from coilbox.errors import UnsupportedValueError
 
+_INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1  # what MessagePack has integers for
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 # Subclasses go as these, found in this order (datetime is a subclass of date).
@@ -91,7 +92,7 @@ class Encoder:
         """Pack with the packer of the next level: one is busy while its default hook runs."""
         depth = self._depth
         if depth == len(self._packers):
-            if depth >= wire.MAX_DEPTH:
+            if depth > wire.MAX_DEPTH:
                 raise _Refused(TOO_DEEP)
             self._packers.append(
                 msgpack.Packer(default=self._default, strict_types=True, buf_size=4096)
@@ -127,7 +128,7 @@ class Encoder:
     def _as_base(self, base: type[Any], value: Any) -> object:
         """Take the built-in part of an instance of a subclass, whatever the subclass overrides."""
         if base is int:
-            exact: object = int.__index__(value)
+            exact: Any = int.__index__(value)
         elif base is float:
             exact = float.__float__(value)
         elif base is str:
@@ -139,7 +140,9 @@ class Encoder:
         else:
             exact = value
         maker = self._makers.get(base)
-        return exact if maker is None or base is int else maker(exact)
+        if maker is None or (base is int and _INT_MIN <= exact <= _INT_MAX):
+            return exact
+        return maker(exact)
 
     def _declared(self, name: str, value: Any) -> msgpack.ExtType:
         if isinstance(value, enum.Enum):

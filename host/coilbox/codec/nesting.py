@@ -21,6 +21,7 @@ _OPENERS = bytes([*range(0x80, 0xA0), *range(0xC7, 0xCA), *range(0xD4, 0xD9), *r
 # A scan costs 3 µs, counting openers 1 ns for each byte.
 _COUNT_UP_TO = 1024
 
+_SEQUENCES = (list, tuple, set, frozenset)
 _SCALARS = (str, bytes, int, float, type(None))
 
 # In one dict or set, so many keys of equal hash are taken for an attack. Keys that are not text
@@ -65,20 +66,23 @@ def scan(data: bytes) -> bool:
 def is_too_deep(value: object) -> bool:
     """Whether lists, dicts, tuples, sets and dataclasses nest beyond the limit in ``value``."""
     level = [value]
-    for _ in range(wire.MAX_DEPTH + 1):
+    for _ in range(wire.MAX_DEPTH):
         inner: list[Any] = []
         for item in level:
             if isinstance(item, dict):
                 inner.extend(dict.keys(item))
                 inner.extend(dict.values(item))
-            elif isinstance(item, (list, tuple, set, frozenset)):
+            elif isinstance(item, _SEQUENCES):
                 inner.extend(item)
             elif hasattr(item, "__dataclass_fields__"):
                 inner.extend(getattr(item, name) for name in item.__dataclass_fields__)
         level = [item for item in inner if not isinstance(item, _SCALARS)]
         if not level:
             return False
-    return True
+    return any(
+        isinstance(item, (dict, *_SEQUENCES)) or hasattr(item, "__dataclass_fields__")
+        for item in level
+    )
 
 
 def check_hashes(keys: Iterable[object], count: int) -> None:

@@ -79,6 +79,7 @@ static int write_outcome(PyObject *outcome) {
   if (coilbox_write_array(&reply, 2) < 0 ||
       coilbox_write_value(&reply, PyTuple_GET_ITEM(outcome, 0)) < 0)
     return -1;
+  reply.depth = 1; /* the value is one level down in the reply */
   return coilbox_encode(&reply, PyTuple_GET_ITEM(outcome, 1), "value");
 }
 

@@ -1,0 +1,319 @@
+"""The host's codec alone: round trips, refusals with their place, hostile bytes."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import datetime
+import decimal
+import enum
+import time
+import tracemalloc
+from typing import Any, NamedTuple
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coilbox.codec import MAX_DEPTH, Opaque, TypeRegistry, decode, encode
+from coilbox.errors import GuestProtocolError, UnsupportedValueError, UsageError
+
+from .values import DECLARED, VALUES, Access, Colour, Point, same
+
+TYPES = TypeRegistry(DECLARED)
+
+
+def back(value: Any) -> Any:
+    return decode(encode(value, TYPES), TYPES)
+
+
+@given(VALUES)
+def test_values_come_back(value: Any) -> None:
+    assert same(back(value), value)
+
+
+@pytest.mark.parametrize("bits", [7, 8, 15, 16, 31, 32, 62, 63, 64, 65, 127, 128, 4096])
+def test_integers_at_the_edges(bits: int) -> None:
+    edges = [sign * (1 << bits) + step for sign in (1, -1) for step in (-1, 0, 1)]
+    assert back(edges) == edges
+
+
+def test_integers_outside_messagepack_are_shortest() -> None:
+    assert encode(2**64) == b"\xc7\x09\x01" + b"\0" * 8 + b"\x01"
+    assert encode(-(2**63) - 1) == b"\xc7\x09\x01" + b"\xff" * 7 + b"\x7f\xff"
+
+
+class Named(NamedTuple):
+    x: int
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("value", "base"),
+    [
+        (collections.OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
+        (collections.defaultdict(list, x=[1]), {"x": [1]}),
+        (Named(5), (5,)),
+        (Text("é"), "é"),
+        (type("I", (int,), {})(2**70), 2**70),
+        (type("F", (float,), {})(0.5), 0.5),
+        (type("B", (bytes,), {})(b"x"), b"x"),
+        (type("L", (list,), {})([1]), [1]),
+        (type("S", (set,), {})([1]), {1}),
+        (type("D", (datetime.datetime,), {})(2020, 1, 2), datetime.datetime(2020, 1, 2)),
+        (type("N", (decimal.Decimal,), {})("1.50"), decimal.Decimal("1.50")),
+        (bytearray(b"x"), b"x"),
+        (memoryview(b"x"), b"x"),
+    ],
+)
+def test_subclasses_go_as_their_base(value: Any, base: Any) -> None:
+    assert same(back(value), base)
+
+
+class Undeclared(enum.Enum):
+    A = 1
+
+
+@dataclasses.dataclass
+class Plain:
+    x: int = 0
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (print, "value: cannot send a builtin_function_or_method"),
+        ([1, {"x": len}], "value[1]['x']: cannot send a builtin_function_or_method"),
+        ((0, [{(1, 2): object()}]), "value[1][0][<tuple>]: cannot send an object"),
+        ({"a": {Undeclared.A}}, "cannot send the enum Undeclared: declare it first"),
+        ({3: Plain()}, "value[3]: cannot send the dataclass Plain: declare it first"),
+        (Point(1, [iter([])]), "value.y[0]: cannot send a list_iterator"),
+        ({collections.deque: 1}, "value key <type>: cannot send a type"),
+        ([collections.deque()], "value[0]: cannot send a collections.deque"),
+        (
+            [datetime.datetime(2020, 1, 1, tzinfo=type("Z", (datetime.tzinfo,), {})())],
+            "cannot send a time zone of type",
+        ),
+    ],
+)
+def test_what_cannot_cross_is_named_with_its_place(value: Any, message: str) -> None:
+    with pytest.raises(UnsupportedValueError) as caught:
+        encode(value, TYPES)
+    assert message in str(caught.value)
+    assert back([1]) == [1], "the codec goes on after a refusal"
+
+
+def test_labels_name_the_parts_of_a_request() -> None:
+    request = [2, "m:f", [{"x": print}], {"key": [len]}]
+    labels = ("", "target", "args", "kwargs")
+    with pytest.raises(UnsupportedValueError, match=r"^args\[0\]\['x'\]: cannot send a builtin"):
+        encode(request, labels=labels)
+    request[2] = []
+    with pytest.raises(UnsupportedValueError, match=r"^kwargs\['key'\]\[0\]: "):
+        encode(request, labels=labels)
+
+
+def nested(levels: int, kind: Any) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = kind(value)
+    return value
+
+
+KINDS = {
+    "list": lambda v: [v],
+    "tuple": lambda v: (v,),
+    "dict": lambda v: {"k": v},
+    "mixed": lambda v: [(v, {"k": 1})],
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_nesting_is_bounded(name: str) -> None:
+    kind = KINDS[name]
+    # "mixed" has two levels for each step, and a dict in the last.
+    steps = (MAX_DEPTH - 1) // 2 if name == "mixed" else MAX_DEPTH
+    fits = nested(steps, kind)
+    assert back(fits) == fits
+    with pytest.raises(UnsupportedValueError, match="nested deeper than 128"):
+        encode(nested(steps + 1, kind))
+
+
+@pytest.mark.parametrize("wrap", [list, lambda v: {"k": v[0]}, lambda v: [tuple(v)]])
+def test_cycles_are_refused(wrap: Any) -> None:
+    cycle: list[Any] = []
+    cycle.append(wrap([cycle]))
+    with pytest.raises(UnsupportedValueError, match="contains itself"):
+        encode(cycle)
+
+
+def test_declaring() -> None:
+    types = TypeRegistry([Colour])
+    types.declare(Colour)
+    types.declare(Point, "geo.Point")
+    assert decode(encode(Point(1, 2), types), types) == Point(1, 2)
+    assert types.specs() == [
+        ["enum", "Colour", "Enum", {"RED": 1, "GREEN": "g"}],
+        ["dataclass", "geo.Point", ["x", "y"], True],
+    ]
+    assert TypeRegistry([Access]).specs() == [
+        ["enum", "Access", "IntFlag", {"READ": 1, "WRITE": 2}]
+    ]
+    with pytest.raises(UsageError, match="already declared"):
+        types.declare(Access, "Colour")
+    with pytest.raises(UsageError, match="neither an enum nor a dataclass"):
+        types.declare(int)
+
+
+def test_opaque_comes_from_the_guest_only() -> None:
+    data = msgpack.packb(msgpack.ExtType(16, msgpack.packb(["m.T", "<T>"])))
+    assert decode(data) == Opaque("m.T", "<T>")
+    with pytest.raises(UnsupportedValueError, match="Opaque"):
+        encode(Opaque("m.T", "<T>"))
+
+
+# ---- hostile bytes ----
+
+
+def ext(code: int, payload: bytes) -> bytes:
+    return bytes(msgpack.packb(msgpack.ExtType(code, payload)))
+
+
+def array(*items: Any) -> bytes:
+    return bytes(msgpack.packb(list(items)))
+
+
+HOSTILE = {
+    "nothing": b"",
+    "reserved byte": b"\xc1",
+    "cut off list": b"\x93\x01",
+    "a list of 4 billion": b"\xdd\xff\xff\xff\xff",
+    "a dict of 4 billion": b"\xdf\xff\xff\xff\xff",
+    "text of 4 GB": b"\xdb\xff\xff\xff\xff",
+    "an ext of 4 GB": b"\xc9\xff\xff\xff\xff\x02",
+    "bytes after the end": b"\x01\x02",
+    "bad UTF-8": b"\xa2\xff\xff",
+    "a list as key": b"\x81\x90\x01",
+    "unknown ext": ext(99, b""),
+    "tuple without array": ext(2, b"\x01"),
+    "tuple cut off": ext(2, b"\x92\x01"),
+    "tuple with more": ext(2, b"\x90\x90"),
+    "set of lists": ext(3, array([1])),
+    "surrogates that are no text": ext(5, b"\xff"),
+    "month 13": ext(7, array(2020, 13, 1)),
+    "year of 100 digits": ext(7, b"\x93" + ext(1, b"\x7f" * 40) + b"\x01\x01"),
+    "date of texts": ext(7, array("2020", "1", "1")),
+    "date of booleans": ext(7, array(True, True, True)),
+    "date with too much": ext(7, array(1, 1, 1, 1)),
+    "fold 2": ext(8, array(1, 1, 1, 1, 2, None)),
+    "zone of a path": ext(8, array(1, 1, 1, 1, 0, "../../etc/passwd")),
+    "zone of an absolute path": ext(8, array(1, 1, 1, 1, 0, "/etc/passwd")),
+    "zone with nul": ext(8, array(1, 1, 1, 1, 0, "a\0b")),
+    "zone of days": ext(8, array(1, 1, 1, 1, 0, [10**12, None])),
+    "zone with a number as name": ext(8, array(1, 1, 1, 1, 0, [0, 1])),
+    "too many days": ext(9, array(10**12, 0, 0)),
+    "decimal text": ext(10, b"abc"),
+    "decimal digits of another script": ext(10, "١".encode()),
+    "decimal with underscores": ext(10, b"1_0"),
+    "decimal exponent": ext(10, b"1E99999999999999999999"),
+    "uuid of 15 bytes": ext(11, b"x" * 15),
+    "unknown enum": ext(12, array("Nope", "A")),
+    "unknown member": ext(12, array("Colour", "BLUE")),
+    "enum method as member": ext(12, array("Colour", "__class__")),
+    "enum name of a list": ext(12, array([1], "RED")),
+    "flag of text": ext(12, array("Access", "READ")),
+    "unknown dataclass": ext(13, array("Nope", {})),
+    "dataclass with fields missing": ext(13, array("Point", {"x": 1})),
+    "dataclass with more fields": ext(13, array("Point", {"x": 1, "y": 2, "z": 3})),
+    "dataclass with a number as field": ext(13, array("Point", {"x": 1, 2: 2})),
+    "dataclass that refuses": ext(13, array("Counted", {"items": 5, "size": 1})),
+    "complex of one": ext(14, b"x" * 8),
+    "opaque of numbers": ext(16, array(1, 2)),
+    "deep lists": b"\x91" * 129 + b"\x01",
+    "very deep lists": b"\x91" * 100_000 + b"\x01",
+    "deep dicts": b"\x81\x01" * 129 + b"\x01",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_bytes_are_refused(name: str) -> None:
+    with pytest.raises(GuestProtocolError, match=r"^the guest sent a malformed value: .+"):
+        decode(HOSTILE[name], TYPES)
+    assert decode(b"\x01") == 1, "the codec goes on after a refusal"
+
+
+def tuples(levels: int, inside: bytes = b"\x01") -> bytes:
+    for _ in range(levels):
+        inside = ext(2, b"\x91" + inside)
+    return inside
+
+
+def test_deep_extension_values_are_refused() -> None:
+    for data in (tuples(129), tuples(60, b"\x91" * 70 + b"\x01"), tuples(5000)):
+        with pytest.raises(GuestProtocolError):
+            decode(data)
+    assert isinstance(decode(tuples(128)), tuple)
+
+
+def timed(data: bytes) -> float:
+    start = time.perf_counter()
+    with pytest.raises(GuestProtocolError):
+        decode(data)
+    return time.perf_counter() - start
+
+
+def test_keys_of_equal_hash_cost_little() -> None:
+    prime = 2**61 - 1
+    keys = [number * prime for number in range(1, 40_000)]
+    data = b"".join(ext(1, key.to_bytes(16, "little")) for key in keys)
+    header = len(keys).to_bytes(4, "big")
+    as_set = ext(3, b"\xdd" + header + data)
+    assert timed(as_set) < 2
+    pairs = b"".join(ext(1, key.to_bytes(16, "little")) + b"\x01" for key in keys)
+    assert timed(b"\xdf" + header + pairs) < 2
+    small = b"\xdc" + (500).to_bytes(2, "big") + as_set * 500
+    assert timed(small) < 2
+
+
+def test_headers_that_lie_allocate_little() -> None:
+    lie = b"\xdd\x00\x0f\xff\xff"  # a list of a million items
+    data = lie * 100 + b"\xc0" * 1_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(GuestProtocolError):
+            decode(data)
+        assert tracemalloc.get_traced_memory()[1] < 64 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+def test_nested_copies_are_bounded() -> None:
+    with pytest.raises(GuestProtocolError, match="too much data in too many levels"):
+        decode(tuples(100, msgpack.packb(b"x" * 1_000_000)))
+    assert decode(tuples(5, msgpack.packb(b"x" * 1_000_000)))
+
+
+def test_an_unknown_time_zone_is_not_the_guests_fault() -> None:
+    with pytest.raises(UnsupportedValueError, match="'Mars/Phobos', which this machine has no"):
+        decode(ext(8, array(1, 1, 1, 1, 0, "Mars/Phobos")))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_a_value_or_an_error(data: bytes) -> None:
+    with contextlib.suppress(GuestProtocolError, UnsupportedValueError):
+        decode(data, TYPES)
+
+
+@given(VALUES, st.data())
+def test_damaged_values_give_a_value_or_an_error(value: Any, data: st.DataObject) -> None:
+    whole = bytearray(encode(value, TYPES))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(whole) - 1))
+        whole[place] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(GuestProtocolError, UnsupportedValueError):
+        decode(bytes(whole), TYPES)
