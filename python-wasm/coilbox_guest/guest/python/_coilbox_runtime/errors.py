@@ -2,10 +2,12 @@
 
 from itertools import islice
 from traceback import TracebackException
+from types import TracebackType
 
 from _coilbox_runtime.values import type_name
 
 _FRAMES = 100
+_DEEP = 2000  # frames of a traceback that are looked at
 _CAUSES = 10
 _CHILDREN = 100
 _EXCEPTIONS = 500  # in one description, however they are nested
@@ -16,7 +18,9 @@ _LINE = 4096
 def describe(error, traceback):
     """Return the description of an exception raised with `traceback` (docs/architecture.md)."""
     try:
+        _shorten_all(error)
         # Copies the traceback, because the exception keeps those of our own frames.
+        traceback = _shortened(traceback)
         text = TracebackException(type(error), error, traceback, lookup_lines=False, compact=True)
         description = _describe(error, text, _CAUSES, [_EXCEPTIONS])
         description["traceback"] = _cut("".join(text.format()), _TEXT)
@@ -24,6 +28,38 @@ def describe(error, traceback):
         del trouble
         return minimal(error)
     return description
+
+
+def _shorten_all(error):
+    """Shorten the tracebacks of the exceptions that hang on this one: each frame costs time."""
+    waiting, seen = [error], set()
+    while waiting and len(seen) < _EXCEPTIONS:
+        exception = waiting.pop()
+        if exception is None or id(exception) in seen:
+            continue
+        seen.add(id(exception))
+        traceback = _shortened(exception.__traceback__)
+        if traceback is not exception.__traceback__:
+            exception.__traceback__ = traceback
+        waiting += (exception.__context__, exception.__cause__)
+        waiting += getattr(exception, "exceptions", ())[:_CHILDREN]
+
+
+def _shortened(traceback):
+    """Return a traceback of bounded length: its outermost and its innermost frames."""
+    length, last = 0, traceback
+    while last is not None:
+        length, last = length + 1, last.tb_next
+    if length <= _DEEP:
+        return traceback
+    outermost = []
+    for _ in range(length - _DEEP // 2):
+        if len(outermost) < _DEEP // 2:
+            outermost.append(traceback)
+        traceback = traceback.tb_next
+    for one in reversed(outermost):
+        traceback = TracebackType(traceback, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return traceback
 
 
 def minimal(error):
