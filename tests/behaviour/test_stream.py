@@ -1,0 +1,119 @@
+"""Live output by iteration."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from coilbox import (
+    GuestException,
+    Limits,
+    OutputLimitExceeded,
+    Sandbox,
+    SandboxStoppedError,
+    UsageError,
+)
+
+
+def test_pieces_come_while_the_guest_runs(sandbox: Any) -> None:
+    go_on = threading.Event()
+
+    def wait() -> bool:
+        return go_on.wait(20)
+
+    box = sandbox(functions={"wait": wait})
+    code = "from coilbox import host\nprint('first', flush=True)\nhost.wait()\nprint('second')\n7"
+    with box.stream(code) as run:
+        pieces = iter(run)
+        first = next(pieces)
+        assert (first.stream, first.data) == ("stdout", b"first\n")
+        go_on.set()  # only now can the guest go on
+        rest = b"".join(piece.data for piece in pieces)
+    assert rest == b"second\n"
+    assert run.result.value == 7
+    assert run.result.stdout == "first\nsecond\n"
+
+
+def test_both_streams_in_order(box: Sandbox) -> None:
+    code = (
+        "import sys\nfor i in range(20): print(i, file=(sys.stdout, sys.stderr)[i % 2], flush=True)"
+    )
+    with box.stream(code) as run:
+        seen = [(piece.stream, piece.data) for piece in run]
+    text = b"".join(data for _, data in seen)
+    assert text == b"".join(b"%d\n" % i for i in range(20))
+    assert b"".join(data for name, data in seen if name == "stderr").split() == [
+        b"%d" % i for i in range(1, 20, 2)
+    ]
+
+
+def test_options_are_those_of_run(box: Sandbox) -> None:
+    code = "import sys, os\nprint(sys.argv, input(), os.environ)\n__name__"
+    with box.stream(
+        code, ["a"], "in\n", {"K": "v"}, filename="f.py", fresh=True, timeout=20
+    ) as run:
+        text = b"".join(piece.data for piece in run).decode()
+    assert text == "['f.py', 'a'] in environ({'K': 'v'})\n"
+    assert run.result.value == "__main__"
+
+
+def test_an_error_is_in_the_result(box: Sandbox) -> None:
+    with box.stream("print('x', flush=True)\n1 / 0") as run:
+        assert [piece.data for piece in run] == [b"x\n"]
+    assert isinstance(run.result.error, GuestException)
+
+
+def test_a_flood_ends_the_iteration(sandbox: Any) -> None:
+    box = sandbox(limits=Limits(output_bytes=50_000))
+    with box.stream("while True: print('x' * 99)") as run:
+        total = sum(len(piece.data) for piece in run)
+    assert total == 50_000
+    assert isinstance(run.result.error, OutputLimitExceeded)
+
+
+def test_a_slow_reader_slows_the_guest_not_its_memory(box: Sandbox) -> None:
+    with box.stream("import os\nfor i in range(2000): os.write(1, b'%05d' % i)") as run:
+        pieces = iter(run)
+        next(pieces)
+        time.sleep(0.3)
+        total = 5 + sum(len(piece.data) for piece in pieces)
+    assert total == 10_000
+    assert run.result.ok
+
+
+def test_leaving_early_cancels_the_run(box: Sandbox) -> None:
+    started = time.monotonic()
+    with box.stream("while True: print('x', flush=True)") as run:
+        next(iter(run))
+    assert time.monotonic() - started < 5
+    with pytest.raises(UsageError, match="end"):
+        run.result  # noqa: B018
+    with pytest.raises(SandboxStoppedError):
+        box.run("1")
+    box.reset()
+    assert box.run("1").value == 1
+
+
+def test_the_result_is_not_there_before_the_end(box: Sandbox) -> None:
+    with box.stream("print('x', flush=True)\nwhile True: pass") as run:
+        next(iter(run))
+        with pytest.raises(UsageError, match="read the output to its end"):
+            run.result  # noqa: B018
+
+
+def test_misuse_is_raised_by_the_iteration(box: Sandbox) -> None:
+    with pytest.raises(UsageError, match="code must be"), box.stream(5) as run:  # type: ignore[arg-type]
+        list(run)
+    box.close()
+    with pytest.raises(UsageError, match="closed"), box.stream("1") as run:
+        list(run)
+
+
+def test_no_thread_is_left(box: Sandbox) -> None:
+    for _ in range(10):
+        with box.stream("print('x')") as run:
+            list(run)
+    assert not [t for t in threading.enumerate() if t.name == "coilbox-stream"]
