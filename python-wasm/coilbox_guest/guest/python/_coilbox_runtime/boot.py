@@ -8,7 +8,7 @@ import sys
 
 import _coilbox
 
-from _coilbox_runtime import fresh, program, requests, stdio
+from _coilbox_runtime import event_loop, fresh, program, requests, stdio
 
 _WARM_UP_ROUNDS = 24
 
@@ -31,6 +31,7 @@ def _warm_up():
 def boot():
     """Bring the interpreter to the state that every fresh guest starts from."""
     requests.install()
+    event_loop.adapt()
     for name in os.environ.get("COILBOX_PRELOAD", "").split():
         importlib.import_module(name)
     program.set_environment({})
