@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from coilbox.cache import Cache, key_of
-from coilbox.engines.native.build import build_program
+from coilbox.engines.native.build import COUNTERS, build_program
 from coilbox.engines.native.library import runtime, supported
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.settings import Settings
@@ -22,8 +23,21 @@ if TYPE_CHECKING:
 
 KIND = "native"
 """What compiled programs are called in the cache."""
+PROFILE_KIND = "native-profile"
+_PROFILE = "profile.json"
+_COUNTING_FLAGS = ("-O1",)
 _NEED_BYTES = 200_000_000
 """What a build takes on the disk: C, object files, the library and the memory image."""
+
+
+class Variant(NamedTuple):
+    """One way to compile an image: a tier of the settings, and the digest of a profile or ""."""
+
+    tier: str
+    profile: str
+
+    def __str__(self) -> str:
+        return f"{self.tier} with profile" if self.profile else self.tier
 
 
 class NativeEngine:
@@ -45,22 +59,41 @@ class NativeEngine:
             raise EngineError(reason)
         self._settings = settings or Settings()
 
-    def _key(self, image: Image, tier: str) -> str:
-        toolchain = self._settings.toolchain(tier)
-        return key_of(
-            image.digest, toolchain.version, toolchain.flags, toolchain.trampoline, _emitter()
-        )
+    # -- what is there --------------------------------------------------------------------------
 
-    def compiled_tier(self, image: Image) -> str | None:
-        """The best tier that the cache has for an image, or None."""
-        for tier in self._settings.tiers:
-            if image.cache.get(KIND, self._key(image, tier)) is not None:
-                return tier
+    def variants(self, image: Image) -> list[Variant]:
+        """How an image can be compiled, best first; with a profile if one was taken."""
+        entry = image.cache.get(PROFILE_KIND, _profile_key(image))
+        plain = [Variant(tier, "") for tier in self._settings.tiers]
+        if entry is None:
+            return plain
+        return [Variant(self._settings.best_tier, entry.digest(_PROFILE)), *plain]
+
+    def compiled_variant(self, image: Image) -> Variant | None:
+        """The best variant that the cache has, or None."""
+        for variant in self.variants(image):
+            if image.cache.get(KIND, self._key(image, variant)) is not None:
+                return variant
         return None
 
     def compiled(self, image: Image) -> bool:
         """See :class:`coilbox.engines.protocol.Engine`."""
-        return self.compiled_tier(image) is not None
+        return self.compiled_variant(image) is not None
+
+    def _key(self, image: Image, variant: Variant) -> str:
+        settings = self._settings
+        toolchain = settings.toolchain(variant.tier)
+        return key_of(
+            image.digest,
+            toolchain.version,
+            toolchain.flags,
+            toolchain.trampoline,
+            settings.fold_offsets,
+            variant.profile,
+            _emitter(),
+        )
+
+    # -- compiling ------------------------------------------------------------------------------
 
     def compile(
         self,
@@ -72,7 +105,8 @@ class NativeEngine:
     ) -> Path:
         """Compile an image, or find it in the cache; its folder there.
 
-        C and object files of a build that was interrupted are used again.
+        C and object files of a build that was interrupted are used again. A profile that was
+        taken of the image is used with the best tier.
 
         Args:
             image: what to compile.
@@ -83,16 +117,33 @@ class NativeEngine:
         Raises:
             EngineError: the compiler failed.
         """
-        tier = tier or self._settings.best_tier
-        key = self._key(image, tier)
-        toolchain = self._settings.toolchain(tier, zig_cache=image.cache.root / "zig")
+        wanted = tier or self._settings.best_tier
+        found = [variant for variant in self.variants(image) if variant.tier == wanted]
+        return self._ensure(image, found[0] if found else Variant(wanted, ""), jobs, progress)
+
+    def _ensure(
+        self, image: Image, variant: Variant, jobs: int | None, progress: Progress | None
+    ) -> Path:
+        key = self._key(image, variant)
         work = image.cache.root / "work" / f"{KIND}-{key[:16]}"
 
         def build(folder: Path) -> None:
+            from coilbox_guest.native import EmitOptions, Profile
+
+            profile = None
+            if variant.profile:
+                path = image.cache.path(PROFILE_KIND, _profile_key(image)) / _PROFILE
+                profile = Profile.from_json(path.read_text())
+            toolchain = self._settings.toolchain(variant.tier, zig_cache=image.cache.root / "zig")
             build_program(
                 image.read("guest.wasm"),
                 folder,
                 toolchain,
+                options=EmitOptions(
+                    trampoline=toolchain.trampoline,
+                    fold_offsets=self._settings.fold_offsets,
+                    profile=profile,
+                ),
                 work=work,
                 jobs=jobs,
                 progress=progress,
@@ -102,11 +153,72 @@ class NativeEngine:
         _remove(work)
         return entry.path
 
+    def profile(
+        self,
+        image: Image,
+        imports: Sequence[HostImport],
+        train: Callable[[NativeProgram], None],
+        *,
+        jobs: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Take a profile of an image; ``compile`` uses it from then on.
+
+        Args:
+            image: whose profile.
+            imports: as for ``load``.
+            train: runs guests of the program it is given, which counts what they do.
+            jobs: compilers at once; one for each processor if None.
+            progress: where the work is shown.
+
+        Raises:
+            EngineError: the compiler failed.
+        """
+        from dataclasses import replace
+
+        from coilbox_guest.native import EmitOptions, Profile
+
+        toolchain = replace(
+            self._settings.toolchain(zig_cache=image.cache.root / "zig"),
+            optimize=_COUNTING_FLAGS,
+        )
+        options = EmitOptions(
+            trampoline=toolchain.trampoline,
+            fold_offsets=self._settings.fold_offsets,
+            count=True,
+        )
+        with image.cache.temporary() as folder:
+            build_program(
+                image.read("guest.wasm"),
+                folder,
+                toolchain,
+                options=options,
+                jobs=jobs,
+                progress=progress,
+            )
+            program = self._program(image, folder, imports)
+            try:
+                train(program)
+                layout = json.loads((folder / COUNTERS).read_text())
+                taken = Profile.from_counters(layout, program.counters())
+            finally:
+                program.close()
+
+        def fill(target: Path) -> None:
+            (target / _PROFILE).write_text(taken.to_json())
+
+        image.cache.publish(PROFILE_KIND, _profile_key(image), fill)
+
+    # -- loading --------------------------------------------------------------------------------
+
     def load(
         self, image: Image, imports: Sequence[HostImport], progress: Progress | None = None
     ) -> NativeProgram:
-        """See :class:`coilbox.engines.protocol.Engine`; takes the best tier that is compiled."""
-        folder = self.compile(image, tier=self.compiled_tier(image), progress=progress)
+        """See :class:`coilbox.engines.protocol.Engine`; takes the best variant there is."""
+        variant = self.compiled_variant(image) or self.variants(image)[0]
+        return self._program(image, self._ensure(image, variant, None, progress), imports)
+
+    def _program(self, image: Image, folder: Path, imports: Sequence[HostImport]) -> NativeProgram:
         info = image.info
         return NativeProgram(
             self._runtime(image.cache),
@@ -119,6 +231,10 @@ class NativeEngine:
 
     def _runtime(self, cache: Cache) -> object:
         return runtime(cache, self._settings.toolchain(zig_cache=cache.root / "zig"))
+
+
+def _profile_key(image: Image) -> str:
+    return key_of("profile", image.digest)
 
 
 @cache

@@ -25,11 +25,15 @@ class Settings:
         compiler: ``zig``, ``clang``, ``gcc``, or the path of a clang or gcc.
         tiers: optimisation flags by tier, best first.
         check_bounds: compare addresses instead of relying on inaccessible pages.
+        exact_loads: keep loads whose values turn out not to be needed, for their traps.
+        fold_offsets: take it that small constants added to addresses do not wrap around 2**32.
     """
 
     compiler: str = "zig"
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _TIERS)
     check_bounds: bool = False
+    exact_loads: bool = False
+    fold_offsets: bool = True
 
     @property
     def best_tier(self) -> str:
@@ -48,7 +52,8 @@ class Settings:
                 f"the native engine has no tier {tier!r}; there are: {', '.join(self.tiers)}"
             )
         found = zig(zig_cache) if self.compiler == "zig" else system(self.compiler)
-        extra = ("-DCB_CHECK_BOUNDS",) if self.check_bounds else ()
+        defines = {"-DCB_CHECK_BOUNDS": self.check_bounds, "-DCB_EXACT_LOADS": self.exact_loads}
+        extra = tuple(flag for flag, wanted in defines.items() if wanted)
         return replace(found, optimize=self.tiers[tier], extra=extra)
 
 
@@ -71,7 +76,15 @@ def load_settings(path: Path) -> Settings:
             default_factory=lambda: {k: list(v) for k, v in _TIERS.items()}, min_length=1
         )
         check_bounds: bool = False
+        exact_loads: bool = False
+        fold_offsets: bool = True
 
     model = load_yaml(path, Model)
     tiers = {name: tuple(flags) for name, flags in model.tiers.items()}
-    return Settings(model.compiler, MappingProxyType(tiers), model.check_bounds)
+    return Settings(
+        model.compiler,
+        MappingProxyType(tiers),
+        model.check_bounds,
+        model.exact_loads,
+        model.fold_offsets,
+    )

@@ -1,0 +1,148 @@
+"""The engine class: compiles, caches, finds the best variant, takes profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from coilbox.cache import Cache, sha256
+from coilbox.engines.native import NativeEngine, Settings
+from coilbox.engines.native.program import NativeProgram
+from coilbox.engines.protocol import HostImport
+from coilbox.errors import EngineError
+from coilbox.images import Image
+
+from .test_emitter import parse
+
+WAT = """
+(module
+  (import "host" "twice" (func $twice (param i32) (result i32)))
+  (memory (export "memory") 3)
+  (func (export "sum") (param i32) (result i32) (local $sum i32)
+    (loop $again
+      (drop (i32.load (i32.const 65536)))
+      (local.set $sum (i32.add (local.get $sum) (local.get 0)))
+      (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+    (call $twice (local.get $sum))))
+"""
+IMPORTS = [HostImport("host", "twice", "i", "i", lambda instance, value: 2 * value)]
+
+
+@dataclass
+class FakeImage:
+    """What of an image the engine uses."""
+
+    cache: Cache
+    wasm: bytes
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.wasm)
+
+    @property
+    def info(self) -> Any:
+        return SimpleNamespace(poll_page=65536, poll_size=65536, eval_breaker=0)
+
+    def read(self, name: str) -> bytes:
+        assert name == "guest.wasm"
+        return self.wasm
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
+    folder = tmp_path / "cache"
+    folder.mkdir(mode=0o700)
+    return cast(Image, FakeImage(Cache(folder), parse(WAT).to_bytes()))
+
+
+@pytest.fixture
+def total(native_runtime: Any, image: Image) -> Iterator[Callable[[NativeEngine], int]]:
+    def total(engine: NativeEngine) -> int:
+        program = engine.load(image, IMPORTS)
+        instance = program.instantiate(memory_limit=1 << 20)
+        found = instance.call("sum", 100)
+        instance.close()
+        program.close()
+        return found
+
+    yield total
+
+
+def test_compiled_code_is_cached(image: Image, total: Callable[[NativeEngine], int]) -> None:
+    engine = NativeEngine()
+    assert not engine.compiled(image)
+    assert total(engine) == 10_100
+    assert engine.compiled(image)
+    entries = image.cache.keys("native")
+    assert total(NativeEngine()) == 10_100
+    assert image.cache.keys("native") == entries
+
+
+def test_the_best_variant_is_taken(image: Image, total: Callable[[NativeEngine], int]) -> None:
+    engine = NativeEngine()
+    engine.compile(image, tier="quick")
+    assert str(engine.compiled_variant(image)) == "quick"
+    assert total(engine) == 10_100
+    assert len(image.cache.keys("native")) == 1
+    engine.compile(image)
+    assert str(engine.compiled_variant(image)) == "full"
+
+    def train(program: NativeProgram) -> None:
+        instance = program.instantiate(memory_limit=1 << 20)
+        instance.call("sum", 10_000)
+        instance.close()
+
+    engine.profile(image, IMPORTS, train)
+    assert str(engine.compiled_variant(image)) == "full"  # until it is compiled with it
+    engine.compile(image)
+    assert str(engine.compiled_variant(image)) == "full with profile"
+    assert total(engine) == 10_100
+
+
+def test_other_settings_are_other_code(image: Image) -> None:
+    NativeEngine().compile(image, tier="quick")
+    assert not NativeEngine(Settings(check_bounds=True)).compiled(image)
+    assert not NativeEngine(Settings(fold_offsets=False)).compiled(image)
+
+
+def test_an_interrupted_build_goes_on(
+    image: Image, monkeypatch: pytest.MonkeyPatch, total: Callable[[NativeEngine], int]
+) -> None:
+    from coilbox.engines.native.toolchain import Toolchain
+
+    compiled: list[str] = []
+    compile_one = Toolchain.compile
+
+    def compile_or_stop(self: Toolchain, source: Path, target: Path, include: Any) -> None:
+        if source.name == "data.c" and "data.c" not in compiled:
+            compiled.append("data.c")
+            raise KeyboardInterrupt
+        compiled.append(source.name)
+        compile_one(self, source, target, include)
+
+    monkeypatch.setattr(Toolchain, "compile", compile_or_stop)
+    with pytest.raises(KeyboardInterrupt):
+        NativeEngine().compile(image, jobs=1)
+    first = [name for name in compiled if name.startswith("code")]
+    NativeEngine().compile(image, jobs=1)
+    assert [name for name in compiled if name.startswith("code")] == (first or ["code_000.c"])
+    assert compiled.count("data.c") == 2
+    assert total(NativeEngine()) == 10_100
+
+
+def test_what_the_compiler_says_is_told(image: Image) -> None:
+    settings = Settings(tiers={"full": ("-O2", "-fno-such-flag=3")})
+    with pytest.raises(EngineError, match=r"the C compiler zig failed:\n.*no-such-flag"):
+        NativeEngine(settings).compile(image)
+
+
+def test_a_module_that_cannot_be_compiled(image: Image) -> None:
+    fake = cast(FakeImage, image)
+    fake.wasm = parse('(module (import "a" "m" (memory 1)))').to_bytes()
+    with pytest.raises(EngineError, match="cannot compile the guest module: the module imports"):
+        NativeEngine().compile(image)
