@@ -25,7 +25,7 @@ from coilbox.mounts import Mount, Scratch
 from coilbox.output import OutputCallback, OutputSink
 from coilbox.programs import load_program
 from coilbox.results import Result
-from coilbox.session import Session, Streams
+from coilbox.session import FRESH, LAST, Session, Streams
 from coilbox.stream import RunStream
 from coilbox.wasi import VirtualTree
 
@@ -94,6 +94,7 @@ class Sandbox:
         *,
         filename: str | None = None,
         fresh: bool = False,
+        last: bool = False,
         timeout: float | None = None,
         on_stdout: OutputCallback | None = None,
         on_stderr: OutputCallback | None = None,
@@ -107,6 +108,8 @@ class Sandbox:
             env: environment variables for this run, on top of the sandbox's.
             filename: the name that tracebacks show; ``<sandbox>``, or the file's own name.
             fresh: start with an empty ``__main__`` instead of the session's variables.
+            last: end the program as a process does: ``atexit`` functions run, files are
+                closed, ``__main__`` is emptied.
             timeout: seconds of wall time, if fewer than the limit's.
             on_stdout: called with each piece of output as it is written.
             on_stderr: the same for stderr.
@@ -131,7 +134,8 @@ class Sandbox:
         extra = None if env is None else _strings(env, "env")
         streams = self._streams(stdin, timeout, on_stdout, on_stderr)
         with self._used() as session:
-            return session.run(code, filename, arguments, extra, fresh, streams)
+            flags = FRESH * fresh | LAST * last
+            return session.run(code, filename, arguments, extra, flags, streams)
 
     def stream(
         self,

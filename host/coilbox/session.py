@@ -30,6 +30,8 @@ from coilbox.wasi import GuestExit, VirtualTree, WasiContext
 from coilbox.watchdog import watchdog
 
 _START, _RUN, _CALL = 0, 1, 2
+FRESH, LAST = 1, 2  # flags of a run
+_CALL_LABELS = ("", "target", "args", "kwargs")  # what messages call a request's items
 _MAX_REPLY_BYTES = 1 << 30
 
 
@@ -60,7 +62,6 @@ class Session:
         self._info = info
         self._env = env
         self._started = False
-        self._env_is_a_runs = False  # whether the guest has the environment of one run
         self._cancelled = False
         self._stop_event = threading.Event()
         sink = OutputSink("stdout", 0, None)
@@ -80,21 +81,19 @@ class Session:
         filename: str,
         argv: list[str],
         env: Mapping[str, str] | None,
-        fresh: bool,
+        flags: int,
         streams: Streams,
     ) -> Result:
-        """Run source code as ``__main__``."""
-        whole = None
-        if env is not None or self._env_is_a_runs:
-            whole = {**self._env, **(env or {})}
-        self._env_is_a_runs = env is not None
-        return self._perform([_RUN, source, filename, argv, whole, int(fresh)], streams)
+        """Run source code as ``__main__``; ``env`` is added to the sandbox's for this run."""
+        request = [_RUN, source, filename, argv, None if env is None else dict(env), flags]
+        return self._perform(encode(request, self._types), streams)
 
     def call(
         self, target: str, args: list[Any], kwargs: dict[str, Any], streams: Streams
     ) -> Result:
         """Call ``module:function``."""
-        return self._perform([_CALL, target, args, kwargs], streams)
+        request = [_CALL, target, args, kwargs]
+        return self._perform(encode(request, self._types, _CALL_LABELS), streams)
 
     def cancel(self) -> None:
         """Stop the guest as soon as possible; from any thread."""
@@ -110,8 +109,7 @@ class Session:
         self._stop_event.set()
         self._instance.interrupt()
 
-    def _perform(self, request: list[Any], streams: Streams) -> Result:
-        data = encode(request, self._types)
+    def _perform(self, request: bytes, streams: Streams) -> Result:
         self.wasi.set_stdio(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
         self.host_calls.count = 0
         value: Any = None
@@ -124,7 +122,7 @@ class Session:
                 if not self._started:
                     self._exchange(self._start_request())
                     self._started = True
-                reply = decode(self._exchange(data), self._types)
+                reply = decode(self._exchange(request), self._types)
             finally:
                 watchdog.disarm(alarm)
             value, error, exit_code = _outcome(reply)

@@ -62,6 +62,7 @@ def command(
             argv,
             stdin,
             filename=filename,
+            last=True,
             on_stdout=None if as_json else writer(STDOUT),
             on_stderr=None if as_json else writer(STDERR),
         )

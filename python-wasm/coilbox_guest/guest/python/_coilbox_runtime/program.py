@@ -7,7 +7,7 @@ import gc
 import linecache
 import os
 import sys
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 _ONLY_AST = 0x0400  # ast.PyCF_ONLY_AST
 _FUTURES = 0x1FF0000  # the flags of code objects that `from __future__ import` sets
@@ -44,7 +44,12 @@ def run(source, filename, argv, env, flags):
 def end():
     """Do what CPython does at the end of a program: exit functions run, open files are flushed."""
     atexit._run_exitfuncs()
-    sys.modules["__main__"].__dict__.clear()
+    namespace = sys.modules["__main__"].__dict__
+    # Values first: what their finalizers use, modules and functions, must still be there.
+    for name, value in list(namespace.items()):
+        if not isinstance(value, (ModuleType, FunctionType, type)):
+            del namespace[name]
+    namespace.clear()
     gc.collect()
 
 
