@@ -12,7 +12,9 @@ from coilbox.bench.report import Figure, Measure, Report, format_figure, machine
 @pytest.fixture
 def report() -> Report:
     report = Report(
-        {"python 3.14": "Python 3.14.0", "box": "box 1", "other": "other 2"}, "python 3.14", {}
+        {"python 3.14": "Python 3.14.0", "coilbox/box": "box 1", "other": "other 2"},
+        "python 3.14",
+        {},
     )
     report.parts["cpu"] = {
         "a": Measure(
@@ -20,7 +22,7 @@ def report() -> Report:
             "s",
             {
                 "python 3.14": Figure((1.0, 1.0, 5.0)),
-                "box": Figure((2.0,)),
+                "coilbox/box": Figure((2.0,)),
                 "other": Figure((4.0,)),
             },
         ),
@@ -29,30 +31,41 @@ def report() -> Report:
             "s",
             {
                 "python 3.14": Figure((0.5,)),
-                "box": Figure((4.0,)),
+                "coilbox/box": Figure((4.0,)),
                 "other": Figure(error="it broke"),
             },
         ),
     }
     report.parts["calls"] = {
-        "add": Measure("host call", "s", {"python 3.14": Figure(), "box": Figure((8e-6,))})
+        "add": Measure("host call", "s", {"python 3.14": Figure(), "coilbox/box": Figure((8e-6,))})
     }
     return report
 
 
 def test_ratios_are_of_medians(report: Report) -> None:
     measure = report.parts["cpu"]["a"]
-    assert measure.ratio("box", "python 3.14") == 2.0
-    assert measure.ratio("other", "box") == 2.0
-    assert measure.ratio("nobody", "box") is None
-    assert report.parts["calls"]["add"].ratio("box", "python 3.14") is None
+    assert measure.ratio("coilbox/box", "python 3.14") == 2.0
+    assert measure.ratio("other", "coilbox/box") == 2.0
+    assert measure.ratio("nobody", "coilbox/box") is None
+    assert report.parts["calls"]["add"].ratio("coilbox/box", "python 3.14") is None
 
 
 def test_the_mean_is_geometric_and_of_what_both_ran(report: Report) -> None:
-    assert report.geometric_mean("box") == (pytest.approx(4.0), 2)
+    assert report.geometric_mean("coilbox/box") == (pytest.approx(4.0), 2)
     assert report.geometric_mean("other") == (pytest.approx(4.0), 1)
-    assert report.geometric_mean("other", "box") == (pytest.approx(2.0), 1)
+    assert report.geometric_mean("other", "coilbox/box") == (pytest.approx(2.0), 1)
     assert report.geometric_mean("nobody") is None
+
+
+def test_coilbox_is_compared_with_its_peers(report: Report) -> None:
+    assert report.speeds() == {("coilbox/box", "other"): (pytest.approx(2.0), 1)}
+    (speed,) = report.to_json()["cpu_speed"]
+    assert speed == {
+        "of": "coilbox/box",
+        "against": "other",
+        "times": pytest.approx(2.0),
+        "programs": 1,
+    }
 
 
 def test_json(report: Report) -> None:
@@ -61,7 +74,7 @@ def test_json(report: Report) -> None:
     assert data["baseline"] == "python 3.14"
     figures = data["parts"]["cpu"]["a"]["figures"]
     assert figures["python 3.14"]["samples"] == [1.0, 1.0, 5.0]
-    assert (figures["box"]["median"], figures["box"]["ratio"]) == (2.0, 2.0)
+    assert (figures["coilbox/box"]["median"], figures["coilbox/box"]["ratio"]) == (2.0, 2.0)
     assert data["parts"]["cpu"]["b"]["figures"]["other"]["error"] == "it broke"
     assert data["cpu_geometric_mean"]["other"] == {"ratio": pytest.approx(4.0), "programs": 1}
 
@@ -77,6 +90,7 @@ def test_tables(
     assert "other, b: it broke" in text
     assert "8.00 µs" in text
     assert "geometric mean" in text
+    assert "coilbox/box is 2.00 times as fast as other (geometric mean of 1)" in text
 
 
 def test_formats() -> None:

@@ -81,6 +81,17 @@ class Report:
         known = [ratio for ratio in ratios if ratio is not None]
         return (statistics.geometric_mean(known), len(known)) if known else None
 
+    def speeds(self) -> dict[tuple[str, str], tuple[float, int]]:
+        """How many times as fast coilbox is as each peer, and over how many programs."""
+        own = [name for name in self.contestants if name.startswith("coilbox/")]
+        peers = [name for name in self.contestants if name not in own and name != self.baseline]
+        return {
+            (name, peer): mean
+            for name in own
+            for peer in peers
+            if (mean := self.geometric_mean(peer, name)) is not None
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
         return {
@@ -98,6 +109,10 @@ class Report:
                 for name in self.contestants
                 if (mean := self.geometric_mean(name)) is not None
             },
+            "cpu_speed": [
+                {"of": name, "against": peer, "times": times, "programs": programs}
+                for (name, peer), (times, programs) in self.speeds().items()
+            ],
         }
 
     def _measure(self, measure: Measure) -> dict[str, Any]:
@@ -168,6 +183,11 @@ def print_report(report: Report, order: Sequence[str]) -> None:
             table.add_section()
             table.add_row("geometric mean", *(_mean(report, name) for name in order))
         console.print(table)
+    for (name, peer), (times, programs) in report.speeds().items():
+        text = f"{name} is {times:.2f} times as fast as {peer} (geometric mean of {programs})"
+        console.print(text, highlight=False)
+    if report.settings.get("quick"):
+        console.print("quick: these figures only show that everything works", style="yellow")
     for text in _errors(report):
         console.print(text, style="red", markup=False, highlight=False)
 

@@ -1,4 +1,10 @@
-"""Spheres over a chessboard floor: small objects, operator overloading, floats."""
+"""Spheres over a chessboard floor: small objects, operator overloading, floats.
+
+Roots come from ``math.sqrt``, which is exact to the last bit everywhere; ``** 0.5`` is not, and a
+ray at an edge of the chessboard makes a difference of it.
+"""
+
+from math import sqrt
 
 QUICK, FULL = 6, 170
 
@@ -24,7 +30,7 @@ class Vector:
         return self.x * other.x + self.y * other.y + self.z * other.z
 
     def unit(self):
-        return self * (1.0 / self.dot(self) ** 0.5)
+        return self * (1.0 / sqrt(self.dot(self)))
 
     def mirrored(self, normal):
         return self - normal * (2.0 * self.dot(normal))
@@ -43,7 +49,7 @@ class Sphere:
         root = b * b - away.dot(away) + self.radius * self.radius
         if root < 0.0:
             return None
-        distance = -b - root**0.5
+        distance = -b - sqrt(root)
         return distance if distance > 1e-4 else None
 
     def normal(self, point):
