@@ -113,6 +113,16 @@ def _promoted_call(
 # -- pieces -------------------------------------------------------------------------------------
 
 
+REGISTER_ARITY: Final = 8
+"""Parameters of a piece; more are in the instance. preserve_none has twelve registers for them,
+and an indirect jump with all twelve in use has none left for its target."""
+
+
+def _in_registers(plan: Plan, results: tuple[int, ...]) -> int:
+    """How many parameters the pieces with these results have, besides those in the instance."""
+    return 0 if plan.trampoline else min(plan.tail.arity[results], REGISTER_ARITY)
+
+
 def piece_type(results: tuple[int, ...]) -> str:
     """The C name of the pointer type of all pieces with these results."""
     return "piece_" + "".join(LETTERS[kind] for kind in results)
@@ -122,8 +132,8 @@ def piece_pointer(plan: Plan, results: tuple[int, ...]) -> str:
     """The declaration of that pointer type; in the trampoline's mode there is one for all."""
     if plan.trampoline:
         return f"typedef next (*{piece_type(results)})(SELF);"
-    params = ", ".join(["SELF_ u64"] + ["u64"] * (plan.tail.arity[results] - 1))
-    params = params if plan.tail.arity[results] else "SELF"
+    count = _in_registers(plan, results)
+    params = ", ".join(["SELF_ u64"] + ["u64"] * (count - 1)) if count else "SELF"
     return f"typedef {result_type(results)} (PIECE *{piece_type(results)})({params});"
 
 
@@ -133,23 +143,27 @@ def piece_prototype(plan: Plan, function: int) -> str:
     if plan.trampoline:
         return f"next {name}(SELF)"
     results = plan.signature(function).results
-    params = ", ".join(f"u64 a{i}" for i in range(plan.tail.arity[results]))
+    params = ", ".join(f"u64 a{i}" for i in range(_in_registers(plan, results)))
     return f"PIECE {result_type(results)} {name}({f'SELF_ {params}' if params else 'SELF'})"
 
 
 def piece_head(plan: Plan, function: int) -> list[str]:
     """A piece's beginning: its parameters as the first locals."""
-    slot = "TAIL_SLOT({})" if plan.trampoline else "a{}"
-    return [f"{piece_prototype(plan, function)} {{"] + [
-        f"  {c_type(kind)} l{index} = {from_bits(kind, slot.format(index))};"
-        for index, kind in enumerate(plan.signature(function).params)
-    ]
+    signature = plan.signature(function)
+    registers = _in_registers(plan, signature.results)
+    lines = [f"{piece_prototype(plan, function)} {{"]
+    for index, kind in enumerate(signature.params):
+        bits = f"a{index}" if index < registers else f"TAIL_SLOT({index})"
+        lines.append(f"  {c_type(kind)} l{index} = {from_bits(kind, bits)};")
+    return lines
 
 
-def _set_slots(kinds: tuple[int, ...], values: list[str]) -> list[str]:
+def _set_slots(kinds: tuple[int, ...], values: list[str], first: int = 0) -> list[str]:
+    """Statements that put values into the instance, from the `first` one on."""
     return [
         f"TAIL_SLOT({index}) = {to_bits(kind, strip(value))};"
         for index, (kind, value) in enumerate(zip(kinds, values, strict=True))
+        if index >= first
     ]
 
 
@@ -165,6 +179,8 @@ def ordinary_form(plan: Plan, function: int) -> list[str]:
     lines = [f"{prototype(plan.function_name(function), kind)} {{"]
     piece = plan.piece_name(function)
     if not plan.trampoline:
+        slots = _set_slots(kind.params, names, _in_registers(plan, kind.results))
+        lines += [f"  {line}" for line in slots]
         values = _padded(plan, kind, names)
         lines.append(f"  {'return ' if kind.results else ''}{piece}({arguments(values)});")
         return [*lines, "}"]
@@ -194,17 +210,18 @@ def import_piece(plan: Plan, function: int) -> list[str]:
 
 
 def _padded(plan: Plan, kind: FuncType, values: list[str]) -> list[str]:
+    count = _in_registers(plan, kind.results)
     bits = [to_bits(k, strip(v)) for k, v in zip(kind.params, values, strict=True)]
-    return bits + ["0"] * (plan.tail.arity[kind.results] - len(bits))
+    return [*bits, *["0"] * (count - len(bits))][:count]
 
 
 def _tail_call(self: FunctionEmitter, kind: FuncType, target: str, values: list[str]) -> None:
     stack, plan = self.stack, self.plan
     for value in stack.values[self.control.frames[-1].height :]:
         stack.discard(value)
+    for line in _set_slots(kind.params, values, _in_registers(plan, kind.results)):
+        stack.line(line)
     if plan.trampoline:
-        for line in _set_slots(kind.params, values):
-            stack.line(line)
         stack.line(f"return (next){{{target}}};")
     else:
         stack.line(f"MUSTTAIL return {target}({arguments(_padded(plan, kind, values))});")

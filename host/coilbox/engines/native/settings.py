@@ -33,7 +33,7 @@ class Settings:
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _TIERS)
     check_bounds: bool = False
     exact_loads: bool = False
-    fold_offsets: bool = True
+    fold_offsets: bool = False
 
     @property
     def best_tier(self) -> str:
@@ -77,7 +77,7 @@ def load_settings(path: Path) -> Settings:
         )
         check_bounds: bool = False
         exact_loads: bool = False
-        fold_offsets: bool = True
+        fold_offsets: bool = False
 
     model = load_yaml(path, Model)
     tiers = {name: tuple(flags) for name, flags in model.tiers.items()}
