@@ -1,0 +1,253 @@
+"""YAML with the scalars of YAML 1.2 and the place of everything, read through PyYAML's nodes.
+
+PyYAML's own constructors follow YAML 1.1: ``no`` is False there, ``12:30:00`` is 45000, and of two
+equal keys the last one wins.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from coilbox.bindings.diagnostics import Diagnostic, Span
+
+Path = tuple[Any, ...]
+"""Keys and positions from the root of a document to a value."""
+
+_TAG = "tag:yaml.org,2002:"
+_MAX_DEPTH = 64
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that knows YAML 1.2's core schema and nothing else."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+
+def _resolve(name: str, pattern: str, first: str) -> None:
+    _Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+        _TAG + name, re.compile(pattern), list(first)
+    )
+
+
+_resolve("null", r"^(?:~|null|Null|NULL|)$", "~nN\0")
+_Loader.yaml_implicit_resolvers.setdefault("", []).append((_TAG + "null", re.compile("^$")))
+_resolve("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
+_resolve("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789")
+_resolve(
+    "float",
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+    "-+0123456789.",
+)
+
+
+@dataclass
+class Document:
+    """A YAML file.
+
+    Attributes:
+        name: its name in messages.
+        text: its text.
+        data: its values; None if it could not be read.
+        diagnostics: what is wrong with it.
+    """
+
+    name: str
+    text: str
+    data: Any = None
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    _values: dict[Path, Node] = field(default_factory=dict)
+    _keys: dict[Path, ScalarNode] = field(default_factory=dict)
+    _below: dict[Path, list[Path]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lines = self.text.split("\n")
+
+    def report(self, span: Span, rule: str, message: str, help_: str = "") -> None:
+        """Add a diagnostic."""
+        source = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
+        self.diagnostics.append(
+            Diagnostic(span, rule, message, help_, self.name, source.rstrip("\r"))
+        )
+
+    def span(self, path: Path) -> Span:
+        """The place of a value, or of the nearest thing above it; that of its key if it is long."""
+        path = self.nearest(path)
+        node = self._values.get(path)
+        if node is None:
+            return Span(1, 1)
+        if path in self._keys and not isinstance(node, ScalarNode):
+            return _span(self._keys[path])
+        span = _span(node)
+        # A value that is left out has no length: show the key.
+        return _span(self._keys[path]) if path in self._keys and not span.length else span
+
+    def key_span(self, path: Path) -> Span:
+        """The place of a key."""
+        path = self.nearest(path)
+        return _span(self._keys[path]) if path in self._keys else self.span(path)
+
+    def text_span(self, path: Path, offset: int, length: int) -> Span:
+        """The place of a part of a text: where it is written, if it is written as it is."""
+        node = self._values.get(path)
+        if not isinstance(node, ScalarNode):
+            return self.span(path)
+        start = _span(node)
+        quoted = 1 if node.style in ("'", '"') else 0
+        line = self.lines[start.line - 1]
+        written = line[start.column - 1 + quoted :]
+        if node.style in ("|", ">") or not written.startswith(node.value):
+            return start
+        return Span(start.line, start.column + quoted + offset, max(length, 1))
+
+    def children(self, path: Path) -> list[Path]:
+        """The paths of what a mapping holds, as it is written."""
+        return [below for below in self._below.get(path, ()) if below in self._keys]
+
+    def texts(self, path: Path) -> list[tuple[Path, str]]:
+        """The texts of a list, with their places; none if it is no list."""
+        found = ((below, self._values[below]) for below in self._below.get(path, ()))
+        return [
+            (below, node.value)
+            for below, node in found
+            if isinstance(node, ScalarNode) and node.tag == _TAG + "str"
+        ]
+
+    def nearest(self, path: Path) -> Path:
+        """The path without those parts that the document does not have."""
+        found: Path = ()
+        for part in path:
+            if (*found, part) in self._values:
+                found = (*found, part)
+        return found
+
+
+def read(text: str, name: str) -> Document:
+    """Read YAML text."""
+    document = Document(name, text)
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        span = Span(mark.line + 1, mark.column + 1) if mark else Span(1, 1)
+        document.report(span, "yaml", f"this is no YAML: {error.problem}")
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        document.report(
+            Span(line, column), "yaml", f"the character {error.character!r} is not allowed"
+        )
+    except RecursionError:
+        document.report(Span(1, 1), "yaml", "values are nested too deeply")
+    else:
+        if root is None:
+            document.report(Span(1, 1), "yaml", "the file is empty", "start with `extension: 1`")
+        else:
+            document.data = _Reader(document).value(root, (), 0)
+    return document
+
+
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._seen: set[int] = set()
+
+    def value(self, node: Node, path: Path, depth: int) -> Any:
+        self._document._values[path] = node
+        if path:
+            self._document._below.setdefault(path[:-1], []).append(path)
+        if id(node) in self._seen:
+            self._document.report(
+                _span(node), "yaml-alias", "this is used again through an alias", "write it twice"
+            )
+            return None
+        self._seen.add(id(node))
+        if depth > _MAX_DEPTH:
+            self._document.report(_span(node), "yaml", "values are nested too deeply")
+            return None
+        if isinstance(node, MappingNode) and node.tag == _TAG + "map":
+            return self._mapping(node, path, depth)
+        if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
+            return [
+                self.value(item, (*path, position), depth + 1)
+                for position, item in enumerate(node.value)
+            ]
+        if isinstance(node, ScalarNode):
+            return self._scalar(node)
+        return self._unknown_tag(node)
+
+    def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[Any, Any]:
+        data: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                self._document.report(_span(key_node), "yaml", "a key must be a name")
+                continue
+            key = self._scalar(key_node)
+            if key in data:
+                first = _span(self._document._keys[(*path, key)]).line
+                self._document.report(
+                    _span(key_node),
+                    "duplicate-key",
+                    f"the key {key_node.value!r} is given twice",
+                    f"it stands in line {first}, too",
+                )
+                continue
+            data[key] = None
+            self._document._keys[(*path, key)] = key_node
+            data[key] = self.value(value_node, (*path, key), depth + 1)
+        return data
+
+    def _scalar(self, node: ScalarNode) -> Any:
+        construct = _SCALARS.get(node.tag.removeprefix(_TAG))
+        if construct is None:
+            return self._unknown_tag(node)
+        try:
+            return construct(node.value)
+        except ValueError as error:
+            self._document.report(_span(node), "yaml", f"{node.value!r} cannot be read: {error}")
+            return None
+
+    def _unknown_tag(self, node: Node) -> None:
+        tag = node.tag.replace(_TAG, "!!")
+        self._document.report(_span(node), "yaml", f"the tag {tag} means nothing here")
+
+
+def _int(text: str) -> int:
+    if len(text) > 4000:
+        raise ValueError("too many digits")
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
+def _float(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+def _binary(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "null": lambda text: None,
+    "bool": lambda text: text.lower() == "true",
+    "int": _int,
+    "float": _float,
+    "str": str,
+    "binary": _binary,
+}
+
+
+def _span(node: Node) -> Span:
+    start, end = node.start_mark, node.end_mark
+    length = end.column - start.column if end.line == start.line else 1
+    return Span(start.line + 1, start.column + 1, length)
