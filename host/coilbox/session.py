@@ -27,7 +27,7 @@ from coilbox.limits import Limits, Usage
 from coilbox.output import OutputSink
 from coilbox.results import Result, guest_exception
 from coilbox.wasi import GuestExit, VirtualTree, WasiContext
-from coilbox.watchdog import watchdog
+from coilbox.watchdog import Alarm, watchdog
 
 _START, _RUN, _CALL = 0, 1, 2
 FRESH, LAST = 1, 2  # flags of a run
@@ -63,6 +63,7 @@ class Session:
         self._env = env
         self._started = False
         self._cancelled = False
+        self._alarm: Alarm | None = None
         self._stop_event = threading.Event()
         sink = OutputSink("stdout", 0, None)
         self.wasi = WasiContext(
@@ -99,6 +100,9 @@ class Session:
         """Stop the guest as soon as possible; from any thread."""
         self._cancelled = True
         self._interrupt()
+        alarm = self._alarm
+        if alarm is not None:
+            watchdog.hurry(alarm)
 
     def close(self) -> None:
         """Free everything. Calling it twice is allowed."""
@@ -116,7 +120,9 @@ class Session:
         exit_code = 0
         error: GuestError | None = None
         start = time.perf_counter()
-        alarm = watchdog.arm(streams.seconds, self._interrupt)
+        alarm = self._alarm = watchdog.arm(streams.seconds, self._interrupt)
+        if self._cancelled:
+            watchdog.hurry(alarm)
         try:
             try:
                 if not self._started:
@@ -124,6 +130,7 @@ class Session:
                     self._started = True
                 reply = decode(self._exchange(request), self._types)
             finally:
+                self._alarm = None
                 watchdog.disarm(alarm)
             value, error, exit_code = _outcome(reply)
             if alarm.fired or self._cancelled:

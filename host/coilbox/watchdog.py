@@ -68,12 +68,22 @@ class Watchdog:
             alarm.takes_signals = self._watch_signals()
         return alarm
 
+    def hurry(self, alarm: Alarm) -> None:
+        """Stop the alarm's guest now, and keep at it until it is disarmed.
+
+        Telling a guest once may be in vain: it can overwrite its eval breaker in that moment.
+        """
+        alarm.deadline = -math.inf
+
     def disarm(self, alarm: Alarm) -> None:
         """Forget an alarm. Afterwards its ``stop`` is not called any more."""
-        with self._lock:
-            self._alarms.discard(alarm)
         if alarm.takes_signals:
             signal.set_wakeup_fd(-1)
+        with self._lock:
+            self._alarms.discard(alarm)
+            if alarm.takes_signals:
+                # A signal of this run, which Python has handled: it must not stop the next.
+                self._take_signals()
 
     def _watch_signals(self) -> bool:
         """Have the C signal handler write to our pipe: Python's own runs after the guest only.
@@ -115,18 +125,22 @@ class Watchdog:
                     self._asleep = True
                 wait = None if self._asleep else min(_TICK, max(_TICK / 4, earliest - now))
             ready, _, _ = select.select([self._wake_read, self._signal_read], [], [], wait)
-            interrupted = False
-            for descriptor in ready:
-                data = os.read(descriptor, 4096)
-                if descriptor == self._signal_read and signal.SIGINT in data:
-                    interrupted = True
-            if ready and self._wake_read in ready:
+            if self._wake_read in ready:
+                os.read(self._wake_read, 4096)
                 last_busy = time.monotonic()
-            self._fire(interrupted)
+            self._fire()
 
-    def _fire(self, interrupted: bool) -> None:
+    def _take_signals(self) -> bool:
+        """Empty the pipe of signals; whether Ctrl-C was among them."""
+        try:
+            return signal.SIGINT in os.read(self._signal_read, 4096)
+        except BlockingIOError:
+            return False
+
+    def _fire(self) -> None:
         now = time.monotonic()
         with self._lock:
+            interrupted = self._take_signals()
             for alarm in self._alarms:
                 if interrupted and alarm.takes_signals:
                     alarm.signalled = True
