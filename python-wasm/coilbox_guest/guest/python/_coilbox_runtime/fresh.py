@@ -38,7 +38,8 @@ _MADE_ON_USE = {
 
 
 def _random(random):
-    random.seed()
+    # Without an argument it would fetch 2500 bytes, in ten calls of the host.
+    random.seed(os.urandom(64))
 
 
 def _logging(logging):
