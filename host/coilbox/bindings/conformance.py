@@ -164,9 +164,8 @@ def _unsized(type_: Type) -> Type:
 
 
 def _awaited(hint: Any) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (Awaitable, typing.get_origin(Awaitable[int]), typing.get_origin(Coroutine)):
-        return args[-1]
+    if typing.get_origin(hint) in (Awaitable, Coroutine) and typing.get_args(hint):
+        return typing.get_args(hint)[-1]
     return hint
 
 

@@ -155,6 +155,12 @@ def read(text: str, name: str) -> Document:
     return document
 
 
+def reads_as_text(text: str) -> bool:
+    """Whether a plain scalar would be read as a text."""
+    tags = _Loader.yaml_implicit_resolvers.get(text[:1], [])
+    return not any(pattern.match(text) for _, pattern in tags)
+
+
 class _Reader:
     def __init__(self, document: Document) -> None:
         self._document = document

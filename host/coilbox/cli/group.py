@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-COMMANDS = ("run", "repl", "image", "doctor", "bench")
+COMMANDS = ("run", "repl", "image", "bind", "doctor", "bench")
 
 
 class LazyGroup(click.Group):

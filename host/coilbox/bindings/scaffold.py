@@ -1,0 +1,145 @@
+"""A new extension: a folder with a spec, an implementation, generated files and a test."""
+
+from __future__ import annotations
+
+from coilbox.bindings.checker import parse
+from coilbox.bindings.generate.files import files
+from coilbox.bindings.generate.host import extension_name
+
+_SPEC = """\
+# yaml-language-server: $schema=../schemas/extension-v1.json
+extension: 1
+module:
+  name: {name}
+  version: "0.1.0"
+  doc: Greetings from the host.
+capabilities:
+  {name}.greet: Greet people.
+types:
+  Tone: {{enum: [warm, formal]}}
+  UnknownPerson:
+    error: {{name: str}}
+    base: LookupError
+    message: "nobody is called {{name!r}}"
+    doc: Nobody has this name.
+functions:
+  greet:
+    doc: Return a greeting.
+    params:
+      name: {{type: str, doc: Whom to greet.}}
+      tone: {{type: Tone, default: warm, keyword: true}}
+    returns: str
+    raises: [UnknownPerson]
+    requires: [{name}.greet]
+    limits: {{rate: 100/s, timeout: 2s, max_bytes: 64KiB}}
+"""
+
+_HOST = '''\
+"""What the functions of {name}.yaml do on the host."""
+
+from coilbox.bindings.host import Context
+
+from .{name}_host import {extension}, Tone, UnknownPerson
+
+extension = {extension}()
+
+
+@extension.implement
+def greet(context: Context, /, name: str, *, tone: Tone) -> str:
+    """Return a greeting."""
+    if not name:
+        raise UnknownPerson(name=name)
+    return f"Hello, {{name}}!" if tone is Tone.WARM else f"Good day, {{name}}."
+'''
+
+_TEST = '''\
+"""Tests of {name}: the implementation by itself, and the generated files."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import {package}
+from coilbox.bindings import load_spec
+from coilbox.bindings.generate.files import files, outdated
+from {package}.host import extension, greet
+from {package}.{name}_host import Tone, UnknownPerson
+
+CONTEXT = SimpleNamespace(
+    sandbox_id="test", grants=frozenset(), deadline=None, cancelled=False, state={{}}
+)
+FOLDER = Path({package}.__file__).parent
+
+
+def test_greet() -> None:
+    assert greet(CONTEXT, "Ada", tone=Tone.WARM) == "Hello, Ada!"
+    assert greet(CONTEXT, "Ada", tone=Tone.FORMAL) == "Good day, Ada."
+
+
+def test_nobody_to_greet() -> None:
+    with pytest.raises(UnknownPerson, match="nobody is called ''") as caught:
+        greet(CONTEXT, "", tone=Tone.WARM)
+    assert caught.value.name == ""
+
+
+def test_every_function_is_implemented() -> None:
+    assert len(extension.functions()) == len(extension.spec.functions)
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    spec = load_spec(FOLDER / "{name}.yaml")
+    assert outdated(FOLDER, files(spec)) == [], "run: coilbox bind generate"
+'''
+
+_PROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{distribution}"
+version = "0.1.0"
+description = "An extension of coilbox: {name}"
+requires-python = ">=3.11"
+dependencies = ["coilbox"]
+
+[project.entry-points."coilbox.extensions"]
+{name} = "{package}.host:extension"
+
+[tool.hatch.build.targets.wheel]
+packages = ["{package}"]
+
+[tool.pytest.ini_options]
+pythonpath = ["."]
+"""
+
+
+def scaffold(name: str, schema: str) -> dict[str, str]:
+    """The files of a new extension, by their paths.
+
+    Args:
+        name: the name of the module that guests import.
+        schema: the JSON Schema's text, for editors.
+
+    Raises:
+        SpecError: the name cannot be used.
+    """
+    package = f"coilbox_{name}"
+    text = _SPEC.format(name=name)
+    spec = parse(text, f"{name}.yaml")
+    values = {
+        "name": name,
+        "package": package,
+        "distribution": package.replace("_", "-"),
+        "extension": extension_name(spec),
+    }
+    return {
+        "schemas/extension-v1.json": schema,
+        "pyproject.toml": _PROJECT.format(**values),
+        f"{package}/__init__.py": f'"""The extension {name}."""\n',
+        f"{package}/{name}.yaml": text,
+        f"{package}/host.py": _HOST.format(**values),
+        **{f"{package}/{path}": text for path, text in files(spec).items()},
+        f"tests/test_{name}.py": _TEST.format(**values),
+    }
