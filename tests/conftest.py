@@ -23,6 +23,12 @@ from coilbox.progress import progress_for
 SandboxFactory = Callable[..., Sandbox]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-goldens", action="store_true", help="write what is generated as what should be"
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("COILBOX_SLOW") == "1" or "slow" in (config.getoption("-m") or ""):
         return
