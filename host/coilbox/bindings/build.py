@@ -25,9 +25,8 @@ from coilbox.bindings.ir import (
 )
 from coilbox.bindings.model import KINDS, CaseShape, FieldShape, FunctionShape, SpecShape, TypeShape
 from coilbox.bindings.quantities import Quantities
-from coilbox.bindings.shape import REMOVED
 from coilbox.bindings.typeparse import Role, TypeParser
-from coilbox.bindings.yaml_reader import Document, Path
+from coilbox.bindings.yaml_reader import REMOVED, Document, Path
 
 
 def build(document: Document, shape: SpecShape) -> Spec:
@@ -65,6 +64,9 @@ class _Builder:
 
     def _declaration(self, name: str, shape: TypeShape, path: Path) -> Declaration | None:
         given = _kinds(shape)
+        written = {key[-1] for key in self._document.children(path)}
+        if not given and written - set(TypeShape.model_fields):
+            return None  # told as an unknown key, which most likely is the kind
         if len(given) != 1:
             self._document.report(
                 self._document.key_span(path),

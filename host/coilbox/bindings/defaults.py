@@ -121,8 +121,9 @@ class _Literals:
                     for first, second in value.items()
                 ]
             case StreamOf() | CallbackOf():
-                what = "stream" if isinstance(type_, StreamOf) else "callback"
-                raise Mismatch(path, f"a {what} has no default", "write | None and default: null")
+                if isinstance(type_, StreamOf):
+                    raise Mismatch(path, "a stream has no default", "leave the default out")
+                raise Mismatch(path, "a callback has no default", "write | None and default: null")
             case Ref(name):
                 return self._declared(name, value, path, depth)
 

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from coilbox.bindings import model
 from coilbox.bindings.diagnostics import near
 from coilbox.bindings.model import SpecShape
-from coilbox.bindings.yaml_reader import Document, Path
+from coilbox.bindings.yaml_reader import REMOVED, Document, Path
 
 _NOUNS = {
     "string_type": "a text",
@@ -29,9 +29,6 @@ _EXAMPLE = {
     "since": 'since: "1.0.0"',
 }
 
-
-REMOVED = "\0"
-"""Stands for a text that was wrong, so that nothing more is said about it."""
 
 # What cannot be taken out, as nothing could be checked without it.
 _STAND_INS: dict[Path, Any] = {
@@ -87,7 +84,8 @@ def _report(document: Document, data: dict[str, Any], error: ErrorDetails) -> bo
                 document.span(path), "wrong-value", "this is not a known format", "write 1"
             )
         case kind:
-            document.report(document.span(path), "wrong-value", *_wrong(kind, error, location))
+            span = document.key_span(path) if location[-1] == "[key]" else document.span(path)
+            document.report(span, "wrong-value", *_wrong(kind, error, location))
     # Without a key that must be there, its mapping would only give another error.
     needed = location[-1] == "type" or location[-2:] == ("deprecated", "since")
     return _remove(data, path[:-1] if needed and path[-1] == location[-1] else path)

@@ -24,6 +24,10 @@ Path = tuple[Any, ...]
 _TAG = "tag:yaml.org,2002:"
 _MAX_DEPTH = 64
 
+REMOVED = "\0"
+"""Stands for a text of a list that was wrong, so that nothing more is said about it."""
+_BAD = object()
+
 
 class _Loader(yaml.SafeLoader):
     """A loader that knows YAML 1.2's core schema and nothing else."""
@@ -104,7 +108,7 @@ class Document:
         quoted = 1 if node.style in ("'", '"') else 0
         line = self.lines[start.line - 1]
         written = line[start.column - 1 + quoted :]
-        if node.style in ("|", ">") or not written.startswith(node.value):
+        if not node.value or node.style in ("|", ">") or not written.startswith(node.value):
             return start
         return Span(start.line, start.column + quoted + offset, max(length, 1))
 
@@ -151,7 +155,8 @@ def read(text: str, name: str) -> Document:
         if root is None:
             document.report(Span(1, 1), "yaml", "the file is empty", "start with `extension: 1`")
         else:
-            document.data = _Reader(document).value(root, (), 0)
+            data = _Reader(document).value(root, (), 0)
+            document.data = None if data is _BAD else data
     return document
 
 
@@ -174,18 +179,19 @@ class _Reader:
             self._document.report(
                 _span(node), "yaml-alias", "this is used again through an alias", "write it twice"
             )
-            return None
+            return _BAD
         self._seen.add(id(node))
         if depth > _MAX_DEPTH:
             self._document.report(_span(node), "yaml", "values are nested too deeply")
-            return None
+            return _BAD
         if isinstance(node, MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, path, depth)
         if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
-            return [
+            items = (
                 self.value(item, (*path, position), depth + 1)
                 for position, item in enumerate(node.value)
-            ]
+            )
+            return [REMOVED if item is _BAD else item for item in items]
         if isinstance(node, ScalarNode):
             return self._scalar(node)
         return self._unknown_tag(node)
@@ -197,6 +203,8 @@ class _Reader:
                 self._document.report(_span(key_node), "yaml", "a key must be a name")
                 continue
             key = self._scalar(key_node)
+            if key is _BAD:
+                continue
             if key in data:
                 first = _span(self._document._keys[(*path, key)]).line
                 self._document.report(
@@ -209,7 +217,7 @@ class _Reader:
             data[key] = None
             self._document._keys[(*path, key)] = key_node
             data[key] = self.value(value_node, (*path, key), depth + 1)
-        return data
+        return {key: item for key, item in data.items() if item is not _BAD}
 
     def _scalar(self, node: ScalarNode) -> Any:
         construct = _SCALARS.get(node.tag.removeprefix(_TAG))
@@ -219,11 +227,12 @@ class _Reader:
             return construct(node.value)
         except ValueError as error:
             self._document.report(_span(node), "yaml", f"{node.value!r} cannot be read: {error}")
-            return None
+            return _BAD
 
-    def _unknown_tag(self, node: Node) -> None:
+    def _unknown_tag(self, node: Node) -> object:
         tag = node.tag.replace(_TAG, "!!")
         self._document.report(_span(node), "yaml", f"the tag {tag} means nothing here")
+        return _BAD
 
 
 def _int(text: str) -> int:

@@ -19,10 +19,9 @@ from coilbox.bindings.ir import (
     Variant,
 )
 from coilbox.bindings.names import case_class, member_name, twin_name
-from coilbox.bindings.shape import REMOVED
 from coilbox.bindings.typeparse import GENERICS, SCALAR_NAMES
 from coilbox.bindings.walk import field_groups, functions
-from coilbox.bindings.yaml_reader import Document, Path
+from coilbox.bindings.yaml_reader import REMOVED, Document, Path
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
