@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from typing import Any
 import pytest
 
 from coilbox import Image, Sandbox, open_image
-from coilbox.cache import Cache
+from coilbox.cache import Cache, key_of
 from coilbox.engines import ENGINE_NAMES
 from coilbox.progress import progress_for
 
+REQUIREMENTS = Path(__file__).parent / "wheels" / "requirements.txt"
 SandboxFactory = Callable[..., Sandbox]
 
 
@@ -103,3 +105,26 @@ def wat() -> Callable[[str], bytes]:
         ).stdout
 
     return assemble
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packages of ``wheels/requirements.txt``, to be mounted and imported."""
+
+    def fetch(folder: Path) -> None:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+                *("--only-binary", ":all:", "--platform", "manylinux2014_x86_64"),
+                *("--python-version", "3.11", "--implementation", "cp"),
+                *("--require-hashes", "--requirement", str(REQUIREMENTS), "--dest", str(folder)),
+            ],
+            check=True,
+        )
+
+    entry = Cache().ensure("test-packages", key_of(REQUIREMENTS.read_text()), fetch)
+    folder = tmp_path_factory.mktemp("packages")
+    for wheel in sorted(entry.path.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+    return folder

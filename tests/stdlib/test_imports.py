@@ -9,7 +9,7 @@ ABSENT = {
     "_tkinter, a display": {"tkinter", "turtle", "turtledemo", "idlelib"},
     "left out: they make environments of an installed Python": {"ensurepip", "venv"},
     "C extensions that are not compiled in": {
-        *("bz2", "lzma", "curses", "dbm.gnu", "dbm.ndbm", "readline", "ctypes", "ssl", "zstd"),
+        *("lzma", "curses", "dbm.gnu", "dbm.ndbm", "readline", "ctypes", "ssl", "zstd"),
         *("mmap", "termios", "tty", "pty", "resource", "syslog", "fcntl", "grp", "pwd"),
         *("nis", "crypt", "winreg", "winsound", "msvcrt", "nt", "_winapi"),
     },

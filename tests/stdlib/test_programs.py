@@ -183,7 +183,7 @@ def test_logging_argparse_and_warnings(value: Value) -> None:
         log.addHandler(handler); log.debug("d %d", 1)
         try: 1 / 0
         except ZeroDivisionError: log.exception("bad")
-        rotating = logging.handlers.RotatingFileHandler("/tmp/l.log", maxBytes=200, backupCount=2)
+        rotating = logging.handlers.RotatingFileHandler("/tmp/l.log", maxBytes=60, backupCount=2)
         log.addHandler(rotating)
         for n in range(20): log.info("line %d", n)
         rotating.close()
