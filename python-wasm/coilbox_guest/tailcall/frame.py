@@ -8,7 +8,8 @@ and loaded at each read.
 Conditions, each checked: the prologue lowers the pointer in the first block, each other assignment
 puts it back in LLVM's form, nothing else computes an address at or above the frame's end, and the
 moved locals are used only while the pointer is lowered. After the change the analysis is run again
-and has to find the pointer balanced.
+and has to find the pointer balanced. A pass may have put another frame around the compiler's; that
+one stays as it is.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Frame:
     """Index of the stack pointer's global."""
     size: int
     """Bytes of the frame as the compiler made it."""
+    level: int
+    """The lowered pointer, relative to its value on entry: `-size`, or lower."""
     extra: int = 0
     """Bytes added so far."""
     slots: dict[int, int] = field(default_factory=dict)
@@ -61,36 +64,49 @@ class Frame:
         return [(GLOBAL_GET, self.pointer), *value, store]
 
 
-def frame_fault(graph: Graph, facts: Facts, size: int) -> str | None:
-    """Why the frame cannot be enlarged; None if it can."""
+def find_frame(graph: Graph, facts: Facts, size: int) -> Frame | str:
+    """The frame of `size` bytes that the entry block makes, or why it cannot be enlarged."""
     if not facts.balanced:
         return "the function may return with another stack pointer than it was called with"
-    if facts.escapes:
-        return f"an address above the frame is computed: {facts.escapes[0]}"
-    lowered = [(b, p) for b, p, value in facts.writes if value == Value(1, -size)]
-    if len(lowered) != 1 or lowered[0][0] != graph.entry:
-        return "the stack pointer is not lowered once, in the first block"
+    first = sorted(item[1:] for item in facts.writes if item[0] == graph.entry)
+    if not first or any(value is None or not value.base for _, value in first):
+        return "the stack pointer is not lowered in the first block"
+    lowered_at, level = min(
+        ((position, value.offset) for position, value in first if value is not None),
+        key=lambda item: item[1],
+    )
+    top = level + size
+    before = [value for position, value in first if position < lowered_at]
+    if any(value is not None and value.offset < top for value in before):
+        return "the stack pointer is lowered in more than one way"
     for number, position, value in facts.writes:
+        if number == graph.entry and position <= lowered_at:
+            continue
         form = graph.blocks[number].code[max(position - 2, 0) : position]
-        if value != Value(1, -size) and form != [(I32_CONST, size), (I32_ADD,)]:
+        inner = value == Value(1, top) and form == [(I32_CONST, size), (I32_ADD,)]
+        if not inner and (value is None or not value.base or value.offset <= top):
             return f"the stack pointer is assigned another way than by {size} up or down"
-    return None
+    above = next((name for offset, name in facts.addresses if offset >= top), None)
+    if above is not None:
+        return f"an address above the frame is computed, by {above}"
+    return Frame(facts.pointer, size, level)
 
 
 def enlarge(graph: Graph, effects: Effects, facts: Facts, frame: Frame) -> None:
-    """Make room for what was allocated. `frame_fault` must have found none; facts are current."""
+    """Make room for what was allocated; `facts` are current."""
     grown = frame.size + -(-frame.extra // _STACK_ALIGNMENT) * _STACK_ALIGNMENT
     for number, position, value in facts.writes:
         code = graph.blocks[number].code
-        if value == Value(1, 0):
+        restore = [(I32_CONST, frame.size), (I32_ADD,)]
+        if value == Value(1, frame.level + frame.size) and code[position - 2 : position] == restore:
             code[position - 2] = (I32_CONST, grown)
-            continue
-        prologue = [(GLOBAL_GET, frame.pointer), (I32_CONST, frame.size), (I32_SUB,)]
-        at = next(i for i in range(position) if code[i : i + 3] == prologue)
-        code[at + 1] = (I32_CONST, grown)
+        elif value == Value(1, frame.level):
+            prologue = [(GLOBAL_GET, frame.pointer), (I32_CONST, frame.size), (I32_SUB,)]
+            at = max(i for i in range(position) if code[i : i + 3] == prologue)
+            code[at + 1] = (I32_CONST, grown)
     after = analyse(graph, effects, frame.pointer)
-    lowered = [value for _, _, value in after.writes if value != Value(1, 0)]
-    assert after.balanced and lowered == [Value(1, -grown)], "the enlarged frame is not balanced"
+    lowest = min(value.offset for _, _, value in after.writes if value is not None)
+    assert after.balanced and lowest == frame.level + frame.size - grown, "not balanced any more"
 
 
 def move_to_frame(
@@ -99,7 +115,7 @@ def move_to_frame(
     """Move locals to the frame; those that were, and why the others were not."""
     if not wanted:
         return [], {}
-    lowered_at = next(p for b, p, value in facts.writes if value == Value(1, -frame.size))
+    lowered_at = next(p for b, p, value in facts.writes if value == Value(1, frame.level))
     refused = _unmovable(graph, effects, facts, frame, wanted, lowered_at)
     moved = [local for local in wanted if local not in refused]
     for local in moved:
@@ -137,7 +153,7 @@ def _unmovable(
     ) -> None:
         if (instr[0] == LOCAL_GET or instr[0] in WRITES_LOCAL) and instr[1] in wanted:
             early = block == graph.entry and position < lowered_at
-            if pointer != Value(1, -frame.size) and not early:
+            if pointer != Value(1, frame.level) and not early:
                 refused.setdefault(instr[1], "it is used outside the frame's lifetime")
 
     walk(graph, effects, facts, visit)

@@ -9,7 +9,7 @@ from ..wasm.module import Module
 from .discipline import GlobalFacts, global_facts, pointer_fault
 from .dispatch import Interpreter
 from .effects import Effects
-from .frame import Frame, frame_fault, move_to_frame
+from .frame import Frame, find_frame, move_to_frame
 from .framepointer import read_stack_pointer
 from .graph import Graph
 from .invariants import rematerialise
@@ -121,11 +121,10 @@ def _spill(
     done: Preparations,
 ) -> Frame | None:
     facts = analyse(graph, effects, pointer[0])
-    fault = frame_fault(graph, facts, pointer[1])
-    if fault is not None:
-        done.refused.append(f"the shadow stack frame is not used: {fault}")
+    frame = find_frame(graph, facts, pointer[1])
+    if isinstance(frame, str):
+        done.refused.append(f"the shadow stack frame is not used: {frame}")
         return None
-    frame = Frame(*pointer)
     carried = carried_locals(graph, found.handlers)
     definitions = graph.definitions()
     # The fewer assignments, the fewer stores; among equals the order of locals decides.

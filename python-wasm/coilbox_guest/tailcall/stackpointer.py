@@ -72,8 +72,9 @@ class Facts:
     """The global's value at each return and tail call."""
     writes: list[tuple[int, int, Value | None]] = field(default_factory=list)
     """(block, position, value written) of each assignment to the global."""
-    escapes: list[str] = field(default_factory=list)
-    """Uses of addresses at or above the entry value: the caller's frame."""
+    addresses: list[tuple[int, str]] = field(default_factory=list)
+    """Addresses that are computed or used, relative to the entry value, and by what; not those
+    that are assigned to the global."""
 
     @property
     def balanced(self) -> bool:
@@ -142,14 +143,14 @@ class _Analysis:
                 right, left = stack.pop(), stack.pop()
                 stack.append(_add(left, right) if op == I32_ADD else _subtract(left, right))
                 if record is not None and not _restores(block.code, position, pointer):
-                    _note_escape(record, stack[-1], 0, instr)
+                    _note(record, stack[-1], 0, instr)
             elif op in TAIL_CALLS:
                 break
             else:
                 # A `select` pushes what it popped; whichever type it says here is not looked at.
                 pops, pushes = self.effects.of(instr, locals_, _ANY)
                 if record is not None and OPCODES[op].immediates == _ALIGN_THEN_OFFSET:
-                    _note_escape(record, stack[-pops], instr[2], instr)
+                    _note(record, stack[-pops], instr[2], instr)
                 if pops:
                     del stack[-pops:]
                 stack.extend([None] * len(pushes))
@@ -166,9 +167,9 @@ def _restores(code: list[Instr], position: int, pointer: int) -> bool:
     return position + 1 < len(code) and code[position + 1] == (GLOBAL_SET, pointer)
 
 
-def _note_escape(record: Facts, value: Value | None, offset: int, instr: Instr) -> None:
-    if value is not None and value.base and value.offset + offset >= 0:
-        record.escapes.append(f"{OPCODES[instr[0]].name} at {value.offset + offset:+d}")
+def _note(record: Facts, value: Value | None, offset: int, instr: Instr) -> None:
+    if value is not None and value.base:
+        record.addresses.append((value.offset + offset, OPCODES[instr[0]].name))
 
 
 def _meet(left: _State, right: _State) -> _State:
@@ -192,12 +193,13 @@ def walk(graph: Graph, effects: Effects, facts: Facts, visit: Visit) -> None:
 
 
 def find_pointer(graph: Graph) -> tuple[int, int] | None:
-    """The global that the entry block lowers, and by how many bytes: `(index, size)`.
+    """The global that the entry block lowers last, and by how many bytes: `(index, size)`.
 
     The form is LLVM's prologue: `global.get`, a constant, `i32.sub`, copies to locals,
-    `global.set` of the same global.
+    `global.set` of the same global. Another lowering may stand before it: what a pass added.
     """
     code = graph.blocks[graph.entry].code
+    found = None
     for start in range(len(code) - 3):
         first, size, operation = code[start : start + 3]
         if (first[0], size[0], operation[0]) != (GLOBAL_GET, I32_CONST, I32_SUB):
@@ -206,5 +208,5 @@ def find_pointer(graph: Graph) -> tuple[int, int] | None:
         while end < len(code) and code[end][0] in (LOCAL_TEE, LOCAL_SET, LOCAL_GET):
             end += 1
         if end < len(code) and code[end] == (GLOBAL_SET, first[1]) and size[1] > 0:
-            return first[1], size[1]
-    return None
+            found = (first[1], size[1])
+    return found
