@@ -369,6 +369,19 @@ def test_guests_nest(make: Make) -> None:
     assert level == 20
 
 
+def test_guests_nest_only_as_deep_as_the_stack_allows(make: Make) -> None:
+    depth = 0
+
+    def none(instance: NativeInstance) -> None:
+        nonlocal depth
+        depth += 1
+        instance.call("none", 0)
+
+    with pytest.raises(EngineError, match=r"nested too deep .* threading\.stack_size"):
+        make(none=none).call("none", 0)
+    assert depth >= 20
+
+
 def test_many_threads_trap_at_once(make: Make) -> None:
     instances = [make() for _ in range(8)]
     failures: list[str] = []

@@ -57,6 +57,7 @@ int cb_call(struct cb_instance *, const struct cb_export *, uint64_t *values);
 int cb_interrupt(struct cb_instance *);
 uint8_t *cb_memory(struct cb_instance *);
 uint64_t cb_memory_bytes(const struct cb_instance *);
+uint64_t cb_stack_bytes(void);
 uint32_t cb_regions(void);
 """
 

@@ -239,9 +239,9 @@ def _profile_key(image: Image) -> str:
 
 @cache
 def _emitter() -> str:
-    """Digest of the emitter's sources: other sources, other code."""
+    """Digest of the emitter's sources and of the headers that its C includes."""
     folder = guest_builder() / "native"
-    paths = sorted([*folder.glob("*.py"), *folder.glob("runtime/*")])
+    paths = [*sorted(folder.glob("*.py")), folder / "runtime/abi.h", folder / "runtime/ops.h"]
     return key_of([[path.name, path.read_text()] for path in paths])
 
 

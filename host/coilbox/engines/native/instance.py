@@ -33,10 +33,21 @@ _NO_ROOM = (
 )
 
 
-class _Current(threading.local):
-    """The instance whose code this thread is running, for its host imports."""
+# Guests have stacks of their own; what the host does in between is on the thread's.
+_STACK_FOR_HOST = 256 << 10
+_NESTED = (
+    f"guests are nested too deep for this thread's stack: what the host does between two takes "
+    f"up to {_STACK_FOR_HOST} bytes; make the thread with a larger threading.stack_size()"
+)
 
-    instance: NativeInstance | None = None
+
+class _Current(threading.local):
+    """What this thread runs: the instance, for its host imports, and how deep guests nest."""
+
+    def __init__(self) -> None:
+        self.instance: NativeInstance | None = None
+        self.depth = 0
+        self.max_depth = 0  # not asked yet
 
 
 current = _Current()
@@ -98,14 +109,25 @@ class NativeInstance:
         values = ffi.new("uint64_t[]", max(len(args), results, 1))
         for index, value in enumerate(args):
             values[index] = value
+        if current.depth >= current.max_depth:
+            self._check_depth()
         outer, current.instance = current.instance, self
+        current.depth += 1
         try:
             code = self._runtime.cb_call(self._handle, item, values)
         finally:
             current.instance = outer
+            current.depth -= 1
         if code:
             self._raise(code)
         return [values[index] for index in range(results)]
+
+    def _check_depth(self) -> None:
+        """Ask once for each thread how deep guests may nest on it."""
+        if current.max_depth == 0:
+            current.max_depth = max(1, self._runtime.cb_stack_bytes() // _STACK_FOR_HOST)
+        if current.depth >= current.max_depth:
+            raise EngineError(_NESTED)
 
     def _raise(self, code: int) -> None:
         raised, self.raised = self.raised, None

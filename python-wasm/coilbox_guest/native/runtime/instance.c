@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -146,6 +147,16 @@ uint8_t *cb_memory(struct cb_instance *instance) {
 
 uint64_t cb_memory_bytes(const struct cb_instance *instance) {
   return (uint64_t)instance->pages * CB_PAGE;
+}
+
+uint64_t cb_stack_bytes(void) {
+  pthread_attr_t attributes;
+  void *low;
+  size_t size = 0;
+  if (pthread_getattr_np(pthread_self(), &attributes)) return 0;
+  if (pthread_attr_getstack(&attributes, &low, &size)) size = 0;
+  pthread_attr_destroy(&attributes);
+  return size;
 }
 
 uint32_t cb_regions(void) { return region_count(); }

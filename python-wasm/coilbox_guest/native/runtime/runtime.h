@@ -36,6 +36,8 @@ CB_EXPORTED int cb_interrupt(struct cb_instance *instance);
 /* Base of linear memory. */
 CB_EXPORTED uint8_t *cb_memory(struct cb_instance *instance);
 CB_EXPORTED uint64_t cb_memory_bytes(const struct cb_instance *instance);
+/* Size of the calling thread's own stack; 0 if that cannot be known. */
+CB_EXPORTED uint64_t cb_stack_bytes(void);
 /* How much address space is reserved, and how many instances it is for; for tests. */
 CB_EXPORTED uint32_t cb_regions(void);
 
