@@ -120,7 +120,10 @@ LEFTOVERS = {
         "import gc; gc.disable(); gc.set_threshold(5)",
         "import gc; gc.isenabled(), gc.get_threshold()",
     ),
-    "an open descriptor": ("import os; f = os.open('/tmp', 0)", "import os; os.open('/tmp', 0)"),
+    "an open descriptor": (
+        "import os; f = os.open('/tmp', os.O_RDONLY)",
+        "import os; os.open('/tmp', os.O_RDONLY)",
+    ),
 }
 
 

@@ -137,7 +137,7 @@ GREEDY = {
     "growing bytearray": "x = bytearray()\nwhile True: x.extend(bytes(100_000))",
     "list repetition": "x = [0] * (1 << 28)",
     "growing list": "x = []\nwhile True: x.append(len(x))",
-    "list of lists": "x = []\nwhile True: x.append([None] * 100)",
+    "list of lists": "x = []\nwhile True: x.append([None] * 10_000)",
     "str repetition": "x = 'spam' * (1 << 28)",
     "growing str": "x = 'ü'\nwhile True: x += x",
     "str formatting": "x = '%1000000000d' % 5",
