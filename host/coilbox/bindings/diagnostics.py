@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_WIDTH = 160
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
@@ -40,12 +42,16 @@ class Diagnostic:
         span = self.span
         number = str(span.line)
         margin = " " * len(number)
+        source, column = self.source, span.column
+        if len(source) > _WIDTH:  # show the part around the place
+            start = min(max(column - 1 - _WIDTH // 2, 0), len(source) - _WIDTH)
+            source, column = source[start : start + _WIDTH], column - start
         # Tabs stay tabs, so that the caret stands under what it means in any terminal.
-        pad = "".join("\t" if char == "\t" else " " for char in self.source[: span.column - 1])
-        room = max(len(self.source) - span.column + 1, 1)
+        pad = "".join("\t" if char == "\t" else " " for char in source[: column - 1])
+        room = max(len(source) - column + 1, 1)
         lines = [
             f"{self.file}:{span.line}:{span.column}: {self.message} [{self.rule}]",
-            f"{number} | {self.source}".rstrip(),
+            f"{number} | {source}".rstrip(),
             f"{margin} | {pad}{'^' * min(max(span.length, 1), room)}",
         ]
         if self.help:

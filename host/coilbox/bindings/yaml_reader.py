@@ -235,6 +235,12 @@ class _Reader:
         return _BAD
 
 
+def _text(text: str) -> str:
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("it has half of a character (a lone surrogate)")
+    return text
+
+
 def _int(text: str) -> int:
     if len(text) > 4000:
         raise ValueError("too many digits")
@@ -257,7 +263,7 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "bool": lambda text: text.lower() == "true",
     "int": _int,
     "float": _float,
-    "str": str,
+    "str": _text,
     "binary": _binary,
 }
 
