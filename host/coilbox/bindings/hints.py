@@ -67,7 +67,7 @@ def type_of(hint: Any, name_of: NameOf) -> Type:
     Raises:
         Untypable: there is none.
     """
-    if hint in _SCALARS if isinstance(hint, collections.abc.Hashable) else False:
+    if isinstance(hint, collections.abc.Hashable) and hint in _SCALARS:
         return Scalar(_SCALARS[hint])
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
@@ -85,15 +85,11 @@ def type_of(hint: Any, name_of: NameOf) -> Type:
         if Ellipsis in args:
             raise Untypable("a tuple of any length is a list here: write list[...]")
         return TupleOf(tuple(type_of(item, name_of) for item in args))
-    if origin in _STREAMS or getattr(origin, "_coilbox_stream", False):
+    if origin in _STREAMS:
         return StreamOf(type_of(args[0], name_of))
-    if origin is collections.abc.Callable and isinstance(args[0], list | tuple):
-        raise Untypable("write Callable[[...], ...] with its parameters")
-    if origin is collections.abc.Callable and args[0] is not Ellipsis:
-        *params, result = args
-        return CallbackOf(
-            tuple(type_of(item, name_of) for item in params), type_of(result, name_of)
-        )
+    if origin is collections.abc.Callable and isinstance(args[0], list):
+        params = tuple(type_of(item, name_of) for item in args[0])
+        return CallbackOf(params, type_of(args[1], name_of))
     raise Untypable(f"{text_of(hint)} cannot cross")
 
 
