@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from coilbox.cli import run
+from coilbox.cli import invoke as run
 
 ROOT = Path(__file__).parents[2]
 SPEC = Path(__file__).parent / "specs/acme_kv.yaml"

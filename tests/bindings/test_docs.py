@@ -52,7 +52,7 @@ def test_the_message_shown_is_the_one_printed() -> None:
 
 
 def test_the_commands_exist() -> None:
-    from coilbox.cli import run
+    from coilbox.cli import invoke as run
 
     lines = re.findall(r"^    (coilbox .*)$", PAGE.read_text(encoding="utf-8"), re.M)
     assert lines
