@@ -5,6 +5,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
+# Tests call the tools that pip put beside Python, such as wasm-tools.
+export PATH := $(abspath $(BIN)):$(PATH)
+
 .PHONY: demo test test-all check format clean
 
 demo: $(READY)

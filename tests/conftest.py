@@ -18,7 +18,7 @@ import pytest
 
 from coilbox import Image, Sandbox, open_image
 from coilbox.cache import Cache, key_of
-from coilbox.engines import ENGINE_NAMES
+from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.progress import progress_for
 
 REQUIREMENTS = Path(__file__).parent / "wheels" / "requirements.txt"
@@ -50,9 +50,12 @@ def image() -> Image:
 
 
 @pytest.fixture(scope="session", params=ENGINE_NAMES)
-def engine(request: pytest.FixtureRequest) -> str:
-    """Each engine in turn: every test of behaviour runs on all of them."""
-    return str(request.param)
+def engine(request: pytest.FixtureRequest, image: Image) -> str:
+    """Each engine in turn: every test of behaviour runs on all that have the image compiled."""
+    name = str(request.param)
+    if name != "wasmtime" and not is_compiled(name, image):
+        pytest.skip(f"the image is not compiled for {name}; run: coilbox image compile")
+    return name
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from coilbox import Image
-from coilbox.cli import run
+from coilbox.cli import invoke as run
 
 
 class Outcome(NamedTuple):

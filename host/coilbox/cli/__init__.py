@@ -19,11 +19,14 @@ def main(args: Sequence[str] | None = None) -> None:
     Args:
         args: the arguments after the program's name; those of this process if None.
     """
-    sys.exit(run(sys.argv[1:] if args is None else args))
+    sys.exit(invoke(sys.argv[1:] if args is None else args))
 
 
-def run(args: Sequence[str]) -> int:
-    """Run the command line; the exit code."""
+def invoke(args: Sequence[str]) -> int:
+    """Run the command line; the exit code.
+
+    Not called ``run``, as importing the command of that name would take its place.
+    """
     exits.plain_warnings()
     try:
         code = group.main(args=list(args), prog_name="coilbox", standalone_mode=False)

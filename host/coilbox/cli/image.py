@@ -56,6 +56,23 @@ def build(config: str, force: bool, hash_seed: int | None, quiet: bool, as_json:
         click.echo(f"{image.name}  {image.key[:12]}  {format_size(image.size)}  {image.path}")
 
 
+@command.command("compile")
+@click.argument("image", default="default")
+@click.option("--tier", metavar="NAME", help="A tier of configs/engines; the best if left out.")
+@click.option("--jobs", type=click.IntRange(1), help="Compilers at once; one for each processor.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def compile_(image: str, tier: str | None, jobs: int | None, quiet: bool) -> None:
+    """Compile an image for the native engine, which takes minutes; it then runs by default."""
+    from coilbox.engines.native import NativeEngine
+    from coilbox.images import open_image
+    from coilbox.progress import progress_for
+
+    folder = NativeEngine().compile(
+        open_image(image), tier=tier, jobs=jobs, progress=progress_for(quiet=quiet)
+    )
+    click.echo(folder)
+
+
 @command.command("list")
 @_json
 def list_(as_json: bool) -> None:

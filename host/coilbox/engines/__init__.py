@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from coilbox.errors import UsageError
+from coilbox.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     from coilbox.engines.protocol import Engine
     from coilbox.images import Image
 
-ENGINE_NAMES = ("wasmtime",)
+ENGINE_NAMES = ("wasmtime", "native")
+"""All engines. Wasmtime compiles an image in seconds, native in minutes."""
 
 
 @cache
@@ -26,14 +27,40 @@ def get_engine(name: str) -> Engine:
         from coilbox.engines.wasmtime import WasmtimeEngine
 
         return WasmtimeEngine()
+    if name == "native":
+        from coilbox.engines.native import NativeEngine
+
+        return NativeEngine()
     raise UsageError(f"there is no engine {name!r}; there are: auto, {', '.join(ENGINE_NAMES)}")
 
 
+def is_compiled(name: str, image: Image) -> bool:
+    """Whether an engine works on this machine and has the image compiled in the cache.
+
+    Raises:
+        UsageError: there is no engine of that name.
+    """
+    try:
+        return get_engine(name).compiled(image)
+    except EngineError:
+        return False
+
+
 def choose_engine(name: str, image: Image) -> Engine:
-    """The engine to run an image on; ``auto`` takes the fastest that has it compiled.
+    """The engine to run an image on: ``auto`` is native if the image is compiled for it.
+
+    The choice of ``auto`` for an image stays the same in a process.
 
     Raises:
         UsageError: there is no engine of that name.
         EngineError: it cannot start on this machine.
     """
-    return get_engine("wasmtime" if name == "auto" else name)
+    if name != "auto":
+        return get_engine(name)
+    chosen = _chosen.get(image.digest)
+    if chosen is None:
+        chosen = _chosen[image.digest] = "native" if is_compiled("native", image) else "wasmtime"
+    return get_engine(chosen)
+
+
+_chosen: dict[str, str] = {}
