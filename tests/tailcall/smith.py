@@ -22,7 +22,8 @@ _FLAGS = (
     "--memory64-enabled=false", "--threads-enabled=false", "--multi-value-enabled=true",
     "--tail-call-enabled=true", "--custom-page-sizes-enabled=false",
     "--wide-arithmetic-enabled=false", "--extended-const-enabled=false",
-    "--ensure-termination", "--fuel=500", "--max-memory32-bytes=262144", "--canonicalize-nans=true", "--shared-everything-threads-enabled=false",
+    "--ensure-termination", "--fuel=500", "--max-memory32-bytes=262144", "--canonicalize-nans=true",
+    "--shared-everything-threads-enabled=false",
 )  # fmt: skip
 _LEAST = 2
 _ENGINE = wasmtime.Engine()

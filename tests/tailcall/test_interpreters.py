@@ -48,7 +48,7 @@ def test_split(wat: Callable[[str], bytes], shape: Shape, choice: str) -> None:
 def test_uniform(wat: Callable[[str], bytes], shape: Shape) -> None:
     options = Options(min_handlers=LEAST, transfer=Transfer.INDIRECT, uniform=True)
     module = _compare(wat, shape, lambda module: split_interpreter(module, options))
-    kinds = {kind for kind in module.functions[3:]}
+    kinds = set(module.functions[3:])
     assert len(kinds) == 1, "every piece has the handlers' signature"
 
 

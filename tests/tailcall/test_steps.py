@@ -68,7 +68,7 @@ def test_dominators_agree_with_their_definition() -> None:
 
 def test_structure_refuses_a_loop_with_two_entries() -> None:
     graph = graph_of({0: [1, 2], 1: [2, 3], 2: [1, 3], 3: []})
-    with pytest.raises(SplitRefusedError, match="irreducible control flow: edges .* sideways"):
+    with pytest.raises(SplitRefusedError, match=r"irreducible control flow: edges .* sideways"):
         structured_code(graph)
 
 
