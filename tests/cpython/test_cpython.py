@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import suite
 
-from coilbox import Image
+from coilbox import Image, open_image
 
 FAST = [
     *("test_base64", "test_bool", "test_builtin", "test_collections", "test_contextlib"),
@@ -42,6 +42,12 @@ def test_a_fast_selection(cpython_tests: Path, image: Image, engine: str) -> Non
 @pytest.mark.slow
 def test_the_rest(cpython_tests: Path, image: Image, engine: str) -> None:
     check([name for name in suite.load() if name not in FAST], cpython_tests, image, engine)
+
+
+@pytest.mark.slow
+def test_the_split_guest_does_the_same(cpython_tests: Path) -> None:
+    """The interpreter loop compiled to tail calls: no file gives another result."""
+    check(list(suite.load()), cpython_tests, open_image("tailcall"), "wasmtime")
 
 
 def test_every_deviation_is_explained() -> None:
