@@ -22,10 +22,19 @@
         ├── GuestTrap                 the guest crashed inside its sandbox; the host goes on
         ├── GuestCancelled            cancel() or a signal stopped the guest
         ├── GuestProtocolError        the guest answered outside the ABI; the sandbox is stopped
-        └── LimitExceeded             the guest was stopped at a limit
-            ├── TimeLimitExceeded
-            ├── MemoryLimitExceeded
-            └── OutputLimitExceeded
+        └── LimitExceeded             the guest met a limit (docs/limits.md)
+            ├── TimeLimitExceeded           wall time
+            ├── CpuLimitExceeded            CPU time
+            ├── MemoryLimitExceeded         linear memory
+            ├── OutputLimitExceeded         bytes written to stdout or stderr
+            ├── ValueLimitExceeded          one value from guest to host
+            ├── HostCallLimitExceeded       number of host calls
+            ├── HostCallBytesLimitExceeded  arguments and replies of host calls
+            ├── OpenFilesLimitExceeded      files and directories open at once
+            ├── WrittenBytesLimitExceeded   bytes written to files
+            ├── CreatedFilesLimitExceeded   files, directories and links made
+            ├── FileSizeLimitExceeded       the length of one file
+            └── RecursionLimitExceeded      depth of Python calls; a GuestException, too
 """
 
 from __future__ import annotations
@@ -160,7 +169,7 @@ class GuestProtocolError(GuestError):
 
 
 class LimitExceeded(GuestError):
-    """The guest was stopped at a limit.
+    """The guest met a limit: docs/limits.md has them all.
 
     Attributes:
         limit: the limit that was set, in the unit of the subclass.
@@ -176,18 +185,91 @@ class LimitExceeded(GuestError):
 
 
 class TimeLimitExceeded(LimitExceeded):
-    """Wall time ran out; ``limit`` and ``used`` in seconds."""
+    """Wall time ran out (``Limits.wall_seconds``, or the run's timeout); in seconds."""
+
+    unit = "seconds"
+
+
+class CpuLimitExceeded(LimitExceeded):
+    """CPU time ran out (``Limits.cpu_seconds``); in seconds."""
 
     unit = "seconds"
 
 
 class MemoryLimitExceeded(LimitExceeded):
-    """The guest's linear memory would have grown past its limit; in bytes."""
+    """Linear memory would have grown past ``Limits.memory_bytes``; in bytes."""
 
     unit = "bytes"
 
 
 class OutputLimitExceeded(LimitExceeded):
-    """The guest wrote more than it may to stdout or stderr; in bytes, for one stream."""
+    """More than ``Limits.output_bytes`` came to stdout or to stderr; in bytes, for one stream."""
 
     unit = "bytes"
+
+
+class ValueLimitExceeded(LimitExceeded):
+    """A value from the guest was larger than ``Limits.value_bytes``; in bytes."""
+
+    unit = "bytes"
+
+
+class HostCallLimitExceeded(LimitExceeded):
+    """More host calls than ``Limits.host_calls``; in calls."""
+
+    unit = "calls"
+
+
+class HostCallBytesLimitExceeded(LimitExceeded):
+    """Arguments and replies of host calls were above ``Limits.host_call_bytes``; in bytes."""
+
+    unit = "bytes"
+
+
+class OpenFilesLimitExceeded(LimitExceeded):
+    """More files were to be open at once than ``Limits.open_files``; in files."""
+
+    unit = "files"
+
+
+class WrittenBytesLimitExceeded(LimitExceeded):
+    """More than ``Limits.written_bytes`` were to be written to files; in bytes."""
+
+    unit = "bytes"
+
+
+class CreatedFilesLimitExceeded(LimitExceeded):
+    """More files, directories and links were to be made than ``Limits.created_files``."""
+
+    unit = "files"
+
+
+class FileSizeLimitExceeded(LimitExceeded):
+    """A file was to become longer than ``Limits.file_bytes``; in bytes."""
+
+    unit = "bytes"
+
+
+class RecursionLimitExceeded(GuestException, LimitExceeded):
+    """Python calls nested deeper than the guest's recursion limit; in calls.
+
+    Python raises RecursionError for this, which the guest may catch: this error says that it did
+    not. The guest was not stopped and can go on.
+    """
+
+    unit = "calls"
+
+    def __init__(self, exception: GuestException, *, limit: float, used: float) -> None:
+        GuestException.__init__(
+            self,
+            exception.type,
+            exception.message,
+            notes=exception.notes,
+            cause=exception.cause,
+            context=exception.context,
+            frames=exception.frames,
+            children=exception.children,
+            traceback=exception.traceback,
+        )
+        self.limit = limit
+        self.used = used

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.engines.protocol import HostImport, Instance, StopGuest
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded, UnsupportedValueError
+from coilbox.limits import DEFAULT_LIMITS
+from coilbox.metering import CallMeter
 
 if TYPE_CHECKING:
     from coilbox.session import Session
@@ -22,14 +24,16 @@ HostFunctions = Mapping[str, Callable[..., Any]]
 class HostCalls:
     """The host functions of one sandbox, by number, and the reply that waits to be fetched."""
 
-    __slots__ = ("count", "functions", "names", "types", "waiting")
+    __slots__ = ("functions", "meter", "names", "types", "waiting")
 
-    def __init__(self, functions: HostFunctions, types: TypeRegistry) -> None:
+    def __init__(
+        self, functions: HostFunctions, types: TypeRegistry, meter: CallMeter | None = None
+    ) -> None:
         self.names = list(functions)
         self.functions = list(functions.values())
         self.types = types
         self.waiting = b""
-        self.count = 0
+        self.meter = meter or CallMeter(DEFAULT_LIMITS)
 
     def perform(self, number: int, data: bytes) -> bytes:
         """Call function ``number`` with encoded arguments; the encoded reply.
@@ -40,7 +44,6 @@ class HostCalls:
         Raises:
             GuestProtocolError: the guest sent what is no call.
         """
-        self.count += 1
         call = decode(data, self.types)
         match call:
             case [list(args), dict(kwargs)] if number < len(self.functions):
@@ -69,7 +72,9 @@ def _host_call(
     instance: Instance, number: int, args: int, args_length: int, reply: int, capacity: int
 ) -> int:
     calls = _session(instance).host_calls
+    calls.meter.called(args_length)
     data = calls.perform(number, instance.read(args, args_length))
+    calls.meter.replied(len(data))
     if len(data) <= capacity:
         instance.write(reply, data)
         calls.waiting = b""

@@ -20,7 +20,7 @@ from coilbox.errors import (
 )
 from coilbox.host_calls import HostFunctions
 from coilbox.images import Image, open_image
-from coilbox.limits import Limits
+from coilbox.limits import DEFAULT_LIMITS, Limits
 from coilbox.mounts import Mount, Scratch
 from coilbox.output import OutputCallback, OutputSink
 from coilbox.programs import load_program
@@ -70,7 +70,7 @@ class Sandbox:
         self._session: Session | None = None
         self._closed = False
         self._in_use = threading.Lock()
-        self.limits = limits or Limits()
+        self.limits = limits or DEFAULT_LIMITS
         self._image = image if isinstance(image, Image) else open_image(image)
         self._mounts = tuple(mounts)
         self._scratch = scratch

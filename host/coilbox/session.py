@@ -24,6 +24,7 @@ from coilbox.errors import (
 from coilbox.host_calls import HostCalls, HostFunctions
 from coilbox.images import ImageInfo
 from coilbox.limits import Limits, Usage
+from coilbox.metering import CallMeter
 from coilbox.output import OutputSink
 from coilbox.results import Result, guest_exception
 from coilbox.wasi import GuestExit, VirtualTree, WasiContext
@@ -41,6 +42,7 @@ class Session:
     Attributes:
         wasi: the files and streams that the guest sees.
         host_calls: the host functions that the guest may call.
+        meter: what its host calls came to in this run.
         limits: what the guest may use.
         stopped: why the guest cannot go on, or None.
     """
@@ -56,7 +58,8 @@ class Session:
         env: Mapping[str, str],
     ) -> None:
         self.limits = limits
-        self.host_calls = HostCalls(functions, types)
+        self.meter = CallMeter(limits)
+        self.host_calls = HostCalls(functions, types, self.meter)
         self.stopped: GuestError | None = None
         self._types = types
         self._info = info
@@ -115,7 +118,7 @@ class Session:
 
     def _perform(self, request: bytes, streams: Streams) -> Result:
         self.wasi.set_stdio(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
-        self.host_calls.count = 0
+        self.meter.start()
         value: Any = None
         exit_code = 0
         error: GuestError | None = None
@@ -151,7 +154,9 @@ class Session:
             peak_memory_bytes=self._instance.memory_size,
             stdout_bytes=streams.stdout.size,
             stderr_bytes=streams.stderr.size,
-            host_calls=self.host_calls.count,
+            host_calls=self.meter.calls,
+            host_call_argument_bytes=self.meter.argument_bytes,
+            host_call_reply_bytes=self.meter.reply_bytes,
         )
         return Result(
             None if error is not None else value,

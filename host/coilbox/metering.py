@@ -1,0 +1,71 @@
+"""Counts what host calls move, and stops the guest where it is too much."""
+
+from __future__ import annotations
+
+from coilbox.engines.protocol import StopGuest
+from coilbox.errors import HostCallBytesLimitExceeded, HostCallLimitExceeded
+from coilbox.limits import Limits
+
+
+class CallMeter:
+    """Host calls of one run, from start to start.
+
+    The bridge tells it of every call before it reads the arguments, and of every reply before it
+    keeps or writes it, so that neither can take memory of the host beyond the limit.
+
+    Attributes:
+        calls: calls so far.
+        argument_bytes: encoded arguments so far.
+        reply_bytes: encoded replies so far.
+    """
+
+    __slots__ = ("_limits", "argument_bytes", "calls", "reply_bytes")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.start()
+
+    def start(self) -> None:
+        """Begin a run: everything is 0 again."""
+        self.calls = self.argument_bytes = self.reply_bytes = 0
+
+    def called(self, size: int) -> None:
+        """The guest calls with arguments of ``size`` bytes.
+
+        Raises:
+            StopGuest: it is one call or some bytes too many.
+        """
+        self.calls += 1
+        limit = self._limits.host_calls
+        if self.calls > limit:
+            raise StopGuest(
+                HostCallLimitExceeded(
+                    f"the guest called the host more than {limit} times (Limits.host_calls)",
+                    limit=limit,
+                    used=self.calls,
+                )
+            )
+        self.argument_bytes += size
+        self._check_bytes()
+
+    def replied(self, size: int) -> None:
+        """The host replies with ``size`` bytes.
+
+        Raises:
+            StopGuest: these are too many.
+        """
+        self.reply_bytes += size
+        self._check_bytes()
+
+    def _check_bytes(self) -> None:
+        used = self.argument_bytes + self.reply_bytes
+        limit = self._limits.host_call_bytes
+        if used > limit:
+            raise StopGuest(
+                HostCallBytesLimitExceeded(
+                    f"arguments and replies of the guest's host calls came to {used} bytes, more "
+                    f"than {limit} (Limits.host_call_bytes)",
+                    limit=limit,
+                    used=used,
+                )
+            )
