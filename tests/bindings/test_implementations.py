@@ -301,3 +301,15 @@ def test_default_values() -> None:
         assert default_value(scope["SPEC"], field, scope["CLASSES"]) == getattr(made, field.name)
     assert isinstance(scope["EverythingExtension"](), Extension)
     del sys.modules["everything_host"]
+
+
+def test_modules_beside_the_generated_one() -> None:
+    extension = Extension(parse('extension: 1\nmodule: {name: acme_kv, version: "1.0.0"}\n'), {})
+    extension.ship("acme_shim", "x = 1\n")
+    assert extension.guest_modules == {"acme_shim": "x = 1\n"}
+    for name in ("acme_shim", "acme_kv"):
+        with pytest.raises(ExtensionError, match=f"acme_kv ships the module '{name}' twice"):
+            extension.ship(name, "")
+    for name in ("http", "coilbox", "a.b", ""):
+        with pytest.raises(ExtensionError, match=f"cannot ship a module named '{name}'"):
+            extension.ship(name, "")

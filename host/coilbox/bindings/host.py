@@ -6,6 +6,7 @@ imported here or there.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -74,6 +75,12 @@ class Extension:
         @extension.implement
         def get(context: Context, key: str, *, default: bytes | None) -> bytes: ...
 
+    Attributes:
+        spec: the spec.
+        classes: the classes of its types, by name.
+        guest_modules: modules of plain Python that the guest may import beside the generated
+            one: source texts by the modules' names. See :meth:`ship`.
+
     Args:
         spec: the spec.
         classes: the classes of its types, cases (``Reply.hit``) and errors, by name.
@@ -88,6 +95,7 @@ class Extension:
     ) -> None:
         self.spec = spec
         self.classes = dict(classes)
+        self.guest_modules: dict[str, str] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
         if implementation is not None:
             names = [function.name for function in spec.functions]
@@ -114,6 +122,22 @@ class Extension:
         self._refuse(problems, getattr(function, "__qualname__", name))
         self._functions[name] = function
         return function
+
+    def ship(self, name: str, source: str) -> None:
+        """Give the guest a module of plain Python beside the generated one.
+
+        Args:
+            name: what the guest imports it by; no module of the guest's Python.
+            source: its source text, of the guest's version of Python.
+
+        Raises:
+            ExtensionError: the name cannot be used, or is taken.
+        """
+        if not name.isidentifier() or name in (*sys.stdlib_module_names, "coilbox"):
+            raise ExtensionError(f"{self.spec.name} cannot ship a module named {name!r}")
+        if name == self.spec.name or name in self.guest_modules:
+            raise ExtensionError(f"{self.spec.name} ships the module {name!r} twice")
+        self.guest_modules[name] = source
 
     def functions(self) -> tuple[Callable[..., Any], ...]:
         """The implementations of the spec's functions, in their order.

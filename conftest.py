@@ -21,7 +21,7 @@ from coilbox.cache import Cache, key_of
 from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.progress import progress_for
 
-REQUIREMENTS = Path(__file__).parent / "wheels" / "requirements.txt"
+REQUIREMENTS = Path(__file__).parent / "tests" / "wheels" / "requirements.txt"
 SandboxFactory = Callable[..., Sandbox]
 
 
