@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import _coilbox
 
-from _coilbox_runtime import errors, fresh, program, stdio, values
+from _coilbox_runtime import errors, fresh, host_errors, program, stdio, values
 
 _START, _RUN, _CALL = 0, 1, 2
 _VALUE, _ERROR, _EXIT = 0, 1, 2
@@ -85,5 +85,5 @@ def install():
         restore=values.restore,
         zone_out=values.zone_out,
         zone_in=values.zone_in,
-        host_error=values.host_error,
+        host_error=host_errors.host_error,
     )

@@ -1,6 +1,5 @@
-"""Values that C leaves to Python: rare types, declared types, errors of host functions."""
+"""Values that C leaves to Python: rare types and declared types."""
 
-import builtins
 import dataclasses
 import datetime
 import decimal
@@ -28,25 +27,6 @@ class Opaque:
             self.repr = str.__str__(repr(value))[:_REPR_LENGTH]
         except BaseException as error:  # SystemExit, too: it is no exit of the program
             self.repr = f"<repr() raised {type_name(type(error))}>"
-
-
-class HostError(Exception):
-    """A host function raised.
-
-    An exception of a built-in type arrives as a subclass of that type and of this one.
-
-    Attributes:
-        type: the name of the exception's type on the host.
-        message: its message.
-    """
-
-    def __init__(self, message="", type="HostError"):
-        super().__init__(message)
-        self.message = message
-        self.type = type
-
-    def __str__(self):
-        return self.message
 
 
 def type_name(cls):
@@ -154,25 +134,3 @@ def zone_in(zone):
     offset, name = zone
     offset = datetime.timedelta(microseconds=offset)
     return datetime.timezone(offset) if name is None else datetime.timezone(offset, name)
-
-
-_host_errors = {}
-
-
-def host_error(description):
-    """Return the exception that a failed host call raises."""
-    name, message = description["type"], description["message"]
-    try:
-        cls = _host_errors.get(name) or _host_errors.setdefault(name, _error_class(name))
-        error = cls(message)
-    except TypeError:  # a type that takes other arguments, like UnicodeDecodeError
-        error = HostError(message)
-    error.type = name
-    return error
-
-
-def _error_class(name):
-    base = getattr(builtins, name, None)
-    if isinstance(base, type) and issubclass(base, Exception):
-        return type(name, (HostError, base), {"__module__": "coilbox.host"})
-    return HostError

@@ -1,9 +1,34 @@
 """What guest code may use of coilbox.
 
 `coilbox.host` has the functions that the host offers, `coilbox.types` the enums and dataclasses
-that it declared, `declare` lets classes of the guest cross.
+that it declared, `declare` lets classes of the guest cross. The exceptions are what calls of the
+host raise, all derived from `HostError`.
 """
 
-from _coilbox_runtime.values import HostError, declare
+from _coilbox_runtime.host_errors import (
+    ArgumentsTooLarge,
+    CallLimitExceeded,
+    CallTimeout,
+    ConcurrencyLimitExceeded,
+    HostError,
+    HostInternalError,
+    LimitExceeded,
+    RateLimitExceeded,
+    ResultTooLarge,
+    StaleHandle,
+)
+from _coilbox_runtime.values import declare
 
-__all__ = ["HostError", "declare"]
+__all__ = [
+    "ArgumentsTooLarge",
+    "CallLimitExceeded",
+    "CallTimeout",
+    "ConcurrencyLimitExceeded",
+    "HostError",
+    "HostInternalError",
+    "LimitExceeded",
+    "RateLimitExceeded",
+    "ResultTooLarge",
+    "StaleHandle",
+    "declare",
+]
