@@ -21,6 +21,9 @@ from coilbox.cache import Cache, key_of
 from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.progress import progress_for
 
+# For `from fuzzing import explore` in every suite.
+sys.path.insert(0, str(Path(__file__).parent / "tests"))
+
 REQUIREMENTS = Path(__file__).parent / "tests" / "wheels" / "requirements.txt"
 SandboxFactory = Callable[..., Sandbox]
 

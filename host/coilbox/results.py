@@ -65,32 +65,35 @@ def guest_exception(data: object, depth: int = 0) -> GuestException:
     if not isinstance(data, dict) or depth > 32:
         raise GuestProtocolError("the guest described an error outside the ABI")
 
-    def text(key: str) -> str:
-        value = data.get(key, "")
-        if not isinstance(value, str):
-            raise GuestProtocolError(f"the guest described an error outside the ABI ({key})")
-        return value
-
-    def several(key: str) -> list[Any]:
-        value = data.get(key) or []
-        if not isinstance(value, list) or len(value) > 1000:
-            raise GuestProtocolError(f"the guest described an error outside the ABI ({key})")
-        return value
-
     def linked(key: str) -> GuestException | None:
         value = data.get(key)
         return None if value is None else guest_exception(value, depth + 1)
 
     return GuestException(
-        text("type"),
-        text("message"),
-        notes=tuple(str(note) for note in several("notes")),
+        _text(data, "type"),
+        _text(data, "message"),
+        notes=tuple(_text({"notes": note}, "notes") for note in _several(data, "notes")),
         cause=linked("cause"),
         context=linked("context"),
-        frames=tuple(_frame(item) for item in several("frames")),
-        children=tuple(guest_exception(item, depth + 1) for item in several("children")),
-        traceback=text("traceback"),
+        frames=tuple(_frame(item) for item in _several(data, "frames")),
+        children=tuple(guest_exception(item, depth + 1) for item in _several(data, "children")),
+        traceback=_text(data, "traceback"),
     )
+
+
+def _text(data: dict[Any, Any], key: str) -> str:
+    """A text, which must be one already: ``str()`` of what a hostile guest sends may raise."""
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        raise GuestProtocolError(f"the guest described an error outside the ABI ({key})")
+    return value
+
+
+def _several(data: dict[Any, Any], key: str) -> list[Any]:
+    value = data.get(key) or []
+    if not isinstance(value, list) or len(value) > 1000:
+        raise GuestProtocolError(f"the guest described an error outside the ABI ({key})")
+    return value
 
 
 def _frame(item: object) -> Frame:
@@ -102,10 +105,10 @@ def _frame(item: object) -> Frame:
         return value if isinstance(value, int) else None
 
     return Frame(
-        file=str(item.get("file", "")),
+        file=_text(item, "file"),
         line=number("line") or 0,
-        function=str(item.get("function", "")),
-        source=str(item.get("source", "")),
+        function=_text(item, "function"),
+        source=_text(item, "source"),
         end_line=number("end_line"),
         column=number("column"),
         end_column=number("end_column"),
