@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fuzzing import explore, mutated
 from hypothesis import strategies as st
 
 from coilbox import Image, Sandbox
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.errors import GuestProtocolError, UnsupportedValueError
+from fuzzing import explore, mutated
 
 from .values import DECLARED, Access, Colour, Counted, Point
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import explore, mutated
 from hypothesis import strategies as st
 
 from coilbox import Image, Limits, Mount, Sandbox, Scratch
@@ -23,6 +22,7 @@ from coilbox.engines import ENGINE_NAMES, get_engine
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import EngineError, GuestError, GuestProtocolError, UnsupportedValueError
 from coilbox.programs import IMPORTS
+from fuzzing import explore, mutated
 
 MEMORY = 4 << 20
 # Where the module finds an import's arguments and leaves its result, what it answers requests
