@@ -338,10 +338,28 @@ def read_manifest(path: Path) -> dict[str, Any]:
         ValueError: it is not what ``publish`` wrote.
         OSError: it cannot be read.
     """
-    manifest = json.loads((path / MANIFEST).read_bytes())
+    manifest = _read_json(path / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("digest") != _manifest_digest(manifest):
         raise ValueError(f"{MANIFEST} was changed")
+    if not _is_listing(manifest.get("files")):
+        raise ValueError(f"{MANIFEST} lists no files with their sizes and digests")
     return manifest
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deep") from None
+
+
+def _is_listing(files: object) -> bool:
+    return isinstance(files, dict) and all(
+        isinstance(file, dict)
+        and isinstance(file.get("bytes"), int)
+        and isinstance(file.get("sha256"), str)
+        for file in files.values()
+    )
 
 
 def check(path: Path, *, full: bool = False) -> str | None:
@@ -398,7 +416,7 @@ def _fingerprint(path: Path) -> list[int]:
 
 def _read_stamp(path: Path) -> object:
     try:
-        return json.loads((path / _STAMP).read_bytes())
+        return _read_json(path / _STAMP)
     except (OSError, ValueError):
         return None
 

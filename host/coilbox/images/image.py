@@ -46,6 +46,13 @@ class ImageInfo:
     stack_low: int
     stack_high: int
 
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            # The host protects and writes memory at these addresses.
+            if type(value) is not int or not 0 <= value < 1 << 32:
+                raise ValueError(f"{name} is no address in linear memory: {value!r}")
+
     @property
     def reply_field(self) -> int:
         """Address of the two words ``reply`` and ``reply_length``."""
@@ -98,7 +105,7 @@ class Image:
             self.digest = entry.digest(WASM)
             self._entry = entry
             self._stdlib_path = entry.file(STDLIB)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ImageError(
                 f"image {name} ({entry.path}) has a manifest of another version of coilbox "
                 f"({error}); {REBUILD}"
