@@ -44,7 +44,7 @@ class HostCalls:
         Raises:
             GuestProtocolError: the guest sent what is no call.
         """
-        call = decode(data, self.types)
+        call = decode(data, self.types, self.meter.limits.value_bytes)
         match call:
             case [list(args), dict(kwargs)] if number < len(self.functions):
                 pass

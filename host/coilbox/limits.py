@@ -149,25 +149,47 @@ def _check(spec: LimitSpec, value: object) -> None:
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
-    """What one ``run`` or ``call`` used.
+    """What one ``run`` or ``call`` used, or a sandbox in its life (``Sandbox.usage``).
 
     Attributes:
         wall_seconds: from the request's start to its end.
+        cpu_seconds: CPU time of the thread that ran the guest, host functions included.
         peak_memory_bytes: size of the guest's linear memory at the end; it never shrinks, so
-            this is the sandbox's peak since it was made or reset.
+            this is the peak since the sandbox was made or reset.
         stdout_bytes: bytes written to stdout.
         stderr_bytes: bytes written to stderr.
         host_calls: calls of host functions.
         host_call_argument_bytes: their arguments, encoded.
         host_call_reply_bytes: their replies, encoded.
+        written_bytes: bytes written to files.
+        created_files: files, directories and links made.
+        page_faults: pages that the kernel had to give to the thread that ran the guest.
     """
 
-    wall_seconds: float
-    peak_memory_bytes: int
-    stdout_bytes: int
-    stderr_bytes: int
-    host_calls: int
-    host_call_argument_bytes: int
-    host_call_reply_bytes: int
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    host_calls: int = 0
+    host_call_argument_bytes: int = 0
+    host_call_reply_bytes: int = 0
+    written_bytes: int = 0
+    created_files: int = 0
+    page_faults: int = 0
+
+    def add(self, other: Usage) -> None:
+        """Add what another run used; of peaks the higher one stays."""
+        self.wall_seconds += other.wall_seconds
+        self.cpu_seconds += other.cpu_seconds
+        self.peak_memory_bytes = max(self.peak_memory_bytes, other.peak_memory_bytes)
+        self.stdout_bytes += other.stdout_bytes
+        self.stderr_bytes += other.stderr_bytes
+        self.host_calls += other.host_calls
+        self.host_call_argument_bytes += other.host_call_argument_bytes
+        self.host_call_reply_bytes += other.host_call_reply_bytes
+        self.written_bytes += other.written_bytes
+        self.created_files += other.created_files
+        self.page_faults += other.page_faults

@@ -1,9 +1,16 @@
-"""Counts what host calls move, and stops the guest where it is too much."""
+"""Measures what a guest uses: its host calls, its time, and all of it together."""
 
 from __future__ import annotations
 
+import time
+from resource import RUSAGE_THREAD, getrusage
+
 from coilbox.engines.protocol import StopGuest
-from coilbox.errors import HostCallBytesLimitExceeded, HostCallLimitExceeded
+from coilbox.errors import (
+    HostCallBytesLimitExceeded,
+    HostCallLimitExceeded,
+    ValueLimitExceeded,
+)
 from coilbox.limits import Limits
 
 
@@ -14,15 +21,16 @@ class CallMeter:
     keeps or writes it, so that neither can take memory of the host beyond the limit.
 
     Attributes:
+        limits: those of the sandbox.
         calls: calls so far.
         argument_bytes: encoded arguments so far.
         reply_bytes: encoded replies so far.
     """
 
-    __slots__ = ("_limits", "argument_bytes", "calls", "reply_bytes")
+    __slots__ = ("argument_bytes", "calls", "limits", "reply_bytes")
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self.start()
 
     def start(self) -> None:
@@ -36,7 +44,7 @@ class CallMeter:
             StopGuest: it is one call or some bytes too many.
         """
         self.calls += 1
-        limit = self._limits.host_calls
+        limit = self.limits.host_calls
         if self.calls > limit:
             raise StopGuest(
                 HostCallLimitExceeded(
@@ -45,6 +53,9 @@ class CallMeter:
                     used=self.calls,
                 )
             )
+        limit = self.limits.value_bytes
+        if size > limit:
+            raise StopGuest(value_too_large(size, limit))
         self.argument_bytes += size
         self._check_bytes()
 
@@ -59,7 +70,7 @@ class CallMeter:
 
     def _check_bytes(self) -> None:
         used = self.argument_bytes + self.reply_bytes
-        limit = self._limits.host_call_bytes
+        limit = self.limits.host_call_bytes
         if used > limit:
             raise StopGuest(
                 HostCallBytesLimitExceeded(
@@ -69,3 +80,24 @@ class CallMeter:
                     used=used,
                 )
             )
+
+
+def value_too_large(size: int, limit: int) -> ValueLimitExceeded:
+    """The error for a value of ``size`` encoded bytes."""
+    return ValueLimitExceeded(
+        f"the guest sent a value of {size} bytes, more than {limit} (Limits.value_bytes)",
+        limit=limit,
+        used=size,
+    )
+
+
+class Reading:
+    """The clocks and counters of the calling thread at one moment."""
+
+    __slots__ = ("cpu", "faults", "wall")
+
+    def __init__(self) -> None:
+        self.wall = time.perf_counter()
+        self.cpu = time.thread_time()
+        # The sum of both kinds: with and without reading from a disk.
+        self.faults = sum(getrusage(RUSAGE_THREAD)[6:8])

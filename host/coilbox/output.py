@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import OutputLimitExceeded
 
 OutputCallback = Callable[[bytes], object]
+
+# What a result keeps of a stream whose pieces a callback took already.
+KEPT_BESIDE_CALLBACK = 1 << 20
 
 
 class OutputSink:
@@ -16,47 +20,58 @@ class OutputSink:
     Args:
         name: ``stdout`` or ``stderr``, for the error.
         limit: bytes that the guest may write.
-        callback: called with each piece as it is written, on the thread that runs the guest.
+        callback: called with each piece as it is written, on the thread that runs the guest. Then
+            only the first MiB is kept here.
+
+    Attributes:
+        size: bytes that came so far, without those above the limit.
+        truncated: whether the guest wrote more than is kept.
     """
 
-    __slots__ = ("_callback", "_limit", "_name", "_pieces", "_size")
+    __slots__ = ("_callback", "_kept", "_limit", "_name", "_room", "size", "truncated")
 
     def __init__(self, name: str, limit: int, callback: OutputCallback | None) -> None:
         self._name = name
         self._limit = limit
         self._callback = callback
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._room = limit if callback is None else min(limit, KEPT_BESIDE_CALLBACK)
+        self._kept = BytesIO()
+        self.size = 0
+        self.truncated = False
 
     def write(self, data: bytes) -> None:
         """Take what the guest wrote.
 
         Raises:
-            StopGuest: the limit is reached; what still fitted is kept.
+            StopGuest: the limit is reached; what still fitted was taken.
         """
-        asked = self._size + len(data)
+        asked = self.size + len(data)
         if asked > self._limit:
-            data = data[: self._limit - self._size]
-        self._size += len(data)
+            data = data[: self._limit - self.size]
         if data:
-            self._pieces.append(data)
+            self.size += len(data)
+            self._keep(data)
             if self._callback is not None:
                 self._callback(data)
         if asked > self._limit:
+            self.truncated = True
             raise StopGuest(
                 OutputLimitExceeded(
                     f"the guest wrote more than {self._limit} bytes to {self._name}; "
-                    "what it wrote up to there is kept (Limits.output_bytes)",
+                    "what it wrote up to there was taken (Limits.output_bytes)",
                     limit=self._limit,
                     used=asked,
                 )
             )
 
-    @property
-    def size(self) -> int:
-        """Bytes kept so far."""
-        return self._size
+    def _keep(self, data: bytes) -> None:
+        room = self._room
+        if len(data) > room:
+            data = data[:room]
+            self.truncated = True
+        self._room = room - len(data)
+        self._kept.write(data)
 
     def getvalue(self) -> bytes:
-        """Everything kept so far."""
-        return b"".join(self._pieces)
+        """What is kept."""
+        return self._kept.getvalue()

@@ -18,9 +18,12 @@ class Result:
         error: what went wrong in the guest, or None. Data, until ``check()`` raises it.
         exit_code: as a ``python`` process would give: 0, 1 after an exception, or what the
             guest passed to ``sys.exit``. Meaningless after a limit or a trap (-1).
-        stdout_bytes: what the guest wrote to stdout, as far as the limit allowed.
+        stdout_bytes: what the guest wrote to stdout, as far as the limit allowed; of a stream with
+            a callback the first MiB.
         stderr_bytes: the same for stderr.
         usage: what the run used.
+        stdout_truncated: whether the guest wrote more to stdout than ``stdout_bytes`` holds.
+        stderr_truncated: the same for stderr.
     """
 
     value: Any
@@ -29,6 +32,8 @@ class Result:
     stdout_bytes: bytes
     stderr_bytes: bytes
     usage: Usage
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
 
     @property
     def stdout(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 import warnings
@@ -20,7 +21,7 @@ from coilbox.errors import (
 )
 from coilbox.host_calls import HostFunctions
 from coilbox.images import Image, open_image
-from coilbox.limits import DEFAULT_LIMITS, Limits
+from coilbox.limits import DEFAULT_LIMITS, Limits, Usage
 from coilbox.mounts import Mount, Scratch
 from coilbox.output import OutputCallback, OutputSink
 from coilbox.programs import load_program
@@ -69,6 +70,7 @@ class Sandbox:
     ) -> None:
         self._session: Session | None = None
         self._closed = False
+        self._totals = Usage()
         self._in_use = threading.Lock()
         self.limits = limits or DEFAULT_LIMITS
         self._image = image if isinstance(image, Image) else open_image(image)
@@ -210,6 +212,11 @@ class Sandbox:
         if session is not None:
             session.cancel()
 
+    @property
+    def usage(self) -> Usage:
+        """What all runs and calls so far have used together, over all resets."""
+        return dataclasses.replace(self._totals)
+
     def close(self) -> None:
         """Free the guest. Calling it twice is allowed.
 
@@ -258,6 +265,7 @@ class Sandbox:
             self._functions,
             self._types,
             self._env,
+            self._totals,
         )
 
     @contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.engines.protocol import Program, StopGuest
 from coilbox.errors import (
+    CpuLimitExceeded,
     GuestCancelled,
     GuestError,
     GuestProtocolError,
@@ -24,7 +24,7 @@ from coilbox.errors import (
 from coilbox.host_calls import HostCalls, HostFunctions
 from coilbox.images import ImageInfo
 from coilbox.limits import Limits, Usage
-from coilbox.metering import CallMeter
+from coilbox.metering import CallMeter, Reading, value_too_large
 from coilbox.output import OutputSink
 from coilbox.results import Result, guest_exception
 from coilbox.wasi import GuestExit, VirtualTree, WasiContext
@@ -33,7 +33,6 @@ from coilbox.watchdog import Alarm, watchdog
 _START, _RUN, _CALL = 0, 1, 2
 FRESH, LAST = 1, 2  # flags of a run
 _CALL_LABELS = ("", "target", "args", "kwargs")  # what messages call a request's items
-_MAX_REPLY_BYTES = 1 << 30
 
 
 class Session:
@@ -56,8 +55,10 @@ class Session:
         functions: HostFunctions,
         types: TypeRegistry,
         env: Mapping[str, str],
+        totals: Usage,
     ) -> None:
         self.limits = limits
+        self._totals = totals
         self.meter = CallMeter(limits)
         self.host_calls = HostCalls(functions, types, self.meter)
         self.stopped: GuestError | None = None
@@ -70,7 +71,12 @@ class Session:
         self._stop_event = threading.Event()
         sink = OutputSink("stdout", 0, None)
         self.wasi = WasiContext(
-            root=tree, stdin=b"", stdout=sink, stderr=sink, stop_event=self._stop_event
+            root=tree,
+            stdin=b"",
+            stdout=sink,
+            stderr=sink,
+            stop_event=self._stop_event,
+            limits=limits,
         )
         try:
             self._instance = program.instantiate(memory_limit=limits.memory_bytes)
@@ -117,13 +123,15 @@ class Session:
         self._instance.interrupt()
 
     def _perform(self, request: bytes, streams: Streams) -> Result:
-        self.wasi.set_stdio(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
+        self.wasi.begin_run(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
         self.meter.start()
         value: Any = None
         exit_code = 0
         error: GuestError | None = None
-        start = time.perf_counter()
-        alarm = self._alarm = watchdog.arm(streams.seconds, self._interrupt)
+        start = Reading()
+        alarm = self._alarm = watchdog.arm(
+            streams.seconds, self.limits.cpu_seconds, self._interrupt
+        )
         if self._cancelled:
             watchdog.hurry(alarm)
         try:
@@ -131,7 +139,7 @@ class Session:
                 if not self._started:
                     self._exchange(self._start_request())
                     self._started = True
-                reply = decode(self._exchange(request), self._types)
+                reply = decode(self._exchange(request), self._types, self.limits.value_bytes)
             finally:
                 self._alarm = None
                 watchdog.disarm(alarm)
@@ -143,29 +151,43 @@ class Session:
         except GuestError as stopped:
             error, exit_code = stopped, -1
             if alarm.fired or self._cancelled:
-                error = self._interruption(streams.seconds, start, alarm.signalled)
+                error = self._interruption(streams.seconds, start, alarm)
             self.stopped = error
         except BaseException:
             # Raised by a host function or a callback, or Ctrl-C: the guest was cut off halfway.
             self.stopped = GuestCancelled("an exception of the host stopped the guest")
+            self._usage(start, streams)
             raise
-        usage = Usage(
-            wall_seconds=time.perf_counter() - start,
-            peak_memory_bytes=self._instance.memory_size,
-            stdout_bytes=streams.stdout.size,
-            stderr_bytes=streams.stderr.size,
-            host_calls=self.meter.calls,
-            host_call_argument_bytes=self.meter.argument_bytes,
-            host_call_reply_bytes=self.meter.reply_bytes,
-        )
         return Result(
             None if error is not None else value,
             error,
             exit_code,
             streams.stdout.getvalue(),
             streams.stderr.getvalue(),
-            usage,
+            self._usage(start, streams),
+            streams.stdout.truncated,
+            streams.stderr.truncated,
         )
+
+    def _usage(self, start: Reading, streams: Streams) -> Usage:
+        """What the run has used, which also comes to the sandbox's totals."""
+        end = Reading()
+        meter = self.meter
+        usage = Usage(
+            end.wall - start.wall,
+            end.cpu - start.cpu,
+            self._instance.memory_size,
+            streams.stdout.size,
+            streams.stderr.size,
+            meter.calls,
+            meter.argument_bytes,
+            meter.reply_bytes,
+            self.wasi.written_bytes,
+            self.wasi.created_files,
+            end.faults - start.faults,
+        )
+        self._totals.add(usage)
+        return usage
 
     def _start_request(self) -> bytes:
         facts = {
@@ -190,8 +212,8 @@ class Session:
         place = instance.read(info.reply_field, 8)
         reply = int.from_bytes(place[:4], "little")
         length = int.from_bytes(place[4:], "little")
-        if length > _MAX_REPLY_BYTES:
-            raise GuestProtocolError(f"the guest gave a reply of {length} bytes")
+        if length > self.limits.value_bytes:
+            raise value_too_large(length, self.limits.value_bytes)
         return instance.read(reply, length)
 
     def _stop_reason(self, reason: BaseException) -> tuple[GuestError | None, int]:
@@ -206,13 +228,22 @@ class Session:
             return None, reason.code & 0xFF
         raise reason
 
-    def _interruption(self, seconds: float, start: float, signalled: bool) -> GuestError:
-        if self._cancelled or signalled:
+    def _interruption(self, seconds: float, start: Reading, alarm: Alarm) -> GuestError:
+        if self._cancelled or alarm.signalled:
             return GuestCancelled("the guest was cancelled")
+        now = Reading()
+        if alarm.out_of_cpu:
+            limit = self.limits.cpu_seconds
+            return CpuLimitExceeded(
+                f"the guest used more CPU time than its limit of {limit:g} seconds "
+                "(Limits.cpu_seconds)",
+                limit=limit,
+                used=now.cpu - start.cpu,
+            )
         return TimeLimitExceeded(
             f"the guest ran longer than its limit of {seconds:g} seconds (Limits.wall_seconds)",
             limit=seconds,
-            used=time.perf_counter() - start,
+            used=now.wall - start.wall,
         )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from coilbox.results import Result
     from coilbox.sandbox import Sandbox
 
-# Pieces of output that may wait for the reader before the guest has to.
-_QUEUE_PIECES = 256
+# Output that may wait for the reader before the guest has to, and what a piece counts besides.
+_WAITING_BYTES = 1 << 20
+_PIECE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ class RunStream:
 
     def __init__(self, sandbox: Sandbox, code: Any, options: dict[str, Any]) -> None:
         self._sandbox = sandbox
-        self._queue: queue.Queue[Output | None] = queue.Queue(_QUEUE_PIECES)
+        self._waiting: deque[Output | None] = deque()
+        self._waiting_bytes = 0
+        self._changed = threading.Condition()
         self._result: Result | None = None
         self._error: BaseException | None = None
         self._done = False
@@ -64,16 +67,26 @@ class RunStream:
             self._put(None)
 
     def _put(self, item: Output | None) -> None:
-        while not self._abandoned:
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
+        with self._changed:
+            while self._waiting_bytes > _WAITING_BYTES and not self._abandoned:
+                self._changed.wait()
+            if not self._abandoned:
+                self._waiting.append(item)
+                self._waiting_bytes += _size(item)
+                self._changed.notify_all()
+
+    def _take(self) -> Output | None:
+        with self._changed:
+            while not self._waiting:
+                self._changed.wait()
+            item = self._waiting.popleft()
+            self._waiting_bytes -= _size(item)
+            self._changed.notify_all()
+            return item
 
     def __iter__(self) -> Iterator[Output]:
         while not self._done:
-            item = self._queue.get()
+            item = self._take()
             if item is None:
                 self._done = True
                 self._thread.join()
@@ -103,6 +116,13 @@ class RunStream:
         traceback: TracebackType | None,
     ) -> None:
         if not self._done:
-            self._abandoned = True
+            with self._changed:
+                self._abandoned = True
+                self._waiting.clear()
+                self._changed.notify_all()
             self._sandbox.cancel()
             self._thread.join()
+
+
+def _size(item: Output | None) -> int:
+    return 0 if item is None else len(item.data) + _PIECE_BYTES

@@ -1,5 +1,6 @@
 """One thread of the process that stops guests: at their deadlines, and when a signal comes.
 
+A deadline is of wall time or of the CPU time of the guest's thread, whose clock is read from here.
 A guest runs on its caller's thread with the GIL released; this thread wakes every few
 milliseconds while a guest with a deadline runs, and sleeps otherwise. Arming it costs two
 dictionary operations, no system call, while it is awake.
@@ -22,20 +23,54 @@ _LINGER = 1.0
 
 
 class Alarm:
-    """One armed deadline.
+    """One guest's deadlines.
 
     Attributes:
         fired: whether the guest was told to stop by this alarm.
+        hurried: whether that was asked for.
+        signalled: whether a signal was the reason.
+        out_of_cpu: whether its CPU time was the reason.
     """
 
-    __slots__ = ("deadline", "fired", "signalled", "stop", "takes_signals")
+    __slots__ = (
+        "_cpu_clock",
+        "_cpu_end",
+        "_wall_end",
+        "check_at",
+        "fired",
+        "hurried",
+        "out_of_cpu",
+        "signalled",
+        "stop",
+        "takes_signals",
+    )
 
-    def __init__(self, deadline: float, stop: Callable[[], None]) -> None:
-        self.deadline = deadline
+    def __init__(self, seconds: float, cpu_seconds: float, stop: Callable[[], None]) -> None:
+        now = time.monotonic()
         self.stop = stop
         self.takes_signals = False
-        self.fired = False
-        self.signalled = False
+        self.fired = self.hurried = self.signalled = self.out_of_cpu = False
+        self._wall_end = now + seconds
+        # A thread's CPU time never passes faster than wall time: there is nothing to see before.
+        self.check_at = now + min(seconds, cpu_seconds)
+        self._cpu_clock: int | None = None
+        if cpu_seconds < seconds:
+            self._cpu_clock = time.pthread_getcpuclockid(threading.get_ident())
+            self._cpu_end = time.thread_time() + cpu_seconds
+
+    def due(self, now: float) -> bool:
+        """Whether the guest has to be stopped; if not, when to look again is in ``check_at``."""
+        if self.hurried or self.signalled:
+            return True
+        if now < self.check_at:
+            return False
+        if not self.fired and self._cpu_clock is not None and now < self._wall_end:
+            left = self._cpu_end - time.clock_gettime(self._cpu_clock)
+            if left > 0:
+                self.check_at = min(self._wall_end, now + left)
+                return False
+            self.out_of_cpu = True
+        return True
 
 
 class Watchdog:
@@ -54,12 +89,12 @@ class Watchdog:
         self._wake_read = self._wake_write = -1
         self._signal_read = self._signal_write = -1
 
-    def arm(self, seconds: float, stop: Callable[[], None]) -> Alarm:
+    def arm(self, seconds: float, cpu_seconds: float, stop: Callable[[], None]) -> Alarm:
         """Call ``stop`` after ``seconds``, again and again until disarmed.
 
-        Ctrl-C counts as well if this is the main thread.
+        The calling thread's CPU time counts too, and Ctrl-C if this is the main thread.
         """
-        alarm = Alarm(time.monotonic() + seconds, stop)
+        alarm = Alarm(seconds, cpu_seconds, stop)
         with self._lock:
             self._alarms.add(alarm)
             if self._asleep:
@@ -73,7 +108,7 @@ class Watchdog:
 
         Telling a guest once may be in vain: it can overwrite its eval breaker in that moment.
         """
-        alarm.deadline = -math.inf
+        alarm.hurried = True
 
     def disarm(self, alarm: Alarm) -> None:
         """Forget an alarm. Afterwards its ``stop`` is not called any more."""
@@ -118,7 +153,7 @@ class Watchdog:
             now = time.monotonic()
             with self._lock:
                 busy = bool(self._alarms)
-                earliest = min((alarm.deadline for alarm in self._alarms), default=math.inf)
+                earliest = min((alarm.check_at for alarm in self._alarms), default=math.inf)
                 if busy:
                     last_busy = now
                 elif now - last_busy > _LINGER:
@@ -144,7 +179,7 @@ class Watchdog:
             for alarm in self._alarms:
                 if interrupted and alarm.takes_signals:
                     alarm.signalled = True
-                if alarm.signalled or alarm.deadline <= now:
+                if alarm.due(now):
                     alarm.fired = True
                     alarm.stop()
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coilbox.codec import MAX_DEPTH, Opaque, TypeRegistry, decode, encode
-from coilbox.errors import GuestProtocolError, UnsupportedValueError, UsageError
+from coilbox.errors import GuestProtocolError, UnsupportedValueError, UsageError, ValueLimitExceeded
 
 from .values import DECLARED, VALUES, Access, Colour, Point, same
 
@@ -263,8 +263,24 @@ def test_deep_extension_values_are_refused() -> None:
 def timed(data: bytes) -> float:
     start = time.perf_counter()
     with pytest.raises(GuestProtocolError):
-        decode(data)
+        decode(data, limit=1 << 30)
     return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("item", [b"\x90", b"\x80", b"\xd4\x03\x90", b"\x91\x01"])
+def test_values_are_weighed(item: bytes) -> None:
+    """A container of one byte takes a hundred times as much in the host."""
+    data = b"\xdc\x27\x10" + 10_000 * item  # a list of 10,000
+    assert len(decode(data, limit=len(data) + 64 * 20_001)) == 10_000  # type: ignore[arg-type]
+    with pytest.raises(ValueLimitExceeded, match=r"more than 600000 bytes \(Limits.value_bytes\)"):
+        decode(data, limit=600_000)
+
+
+def test_bytes_weigh_what_they_are() -> None:
+    data = b"\xc6\x00\x01\x00\x00" + b"\x90" * 65536
+    assert decode(data, limit=70_000) == b"\x90" * 65536
+    with pytest.raises(ValueLimitExceeded):
+        decode(data, limit=65536)
 
 
 def test_keys_of_equal_hash_cost_little() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from coilbox.limits import Limits
 from coilbox.mounts import Mount, Scratch
-from coilbox.wasi import FileLimits
 from coilbox.wasi import constants as c
 
 RESULT = 64
@@ -160,7 +160,7 @@ def test_inode_numbers_do_not_pile_up(rw: Any, host: Path, monkeypatch: pytest.M
 
 def test_races_with_a_thread_of_the_host(make_guest: Any, host: Path) -> None:
     """While another thread swaps a directory for a link to the secret, no walk gets there."""
-    guest = make_guest([Mount(host, "/data", "rw")], limits=FileLimits(created_files=10**6))
+    guest = make_guest([Mount(host, "/data", "rw")], limits=Limits(created_files=10**6))
     (host / "real").mkdir()
     (host / "real" / "file").write_bytes(b"PUBLIC")
     (host / "link").symlink_to("../secret")

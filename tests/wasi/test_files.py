@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from coilbox.wasi import FileLimits
+from coilbox.engines.protocol import StopGuest
+from coilbox.errors import (
+    CreatedFilesLimitExceeded,
+    FileSizeLimitExceeded,
+    LimitExceeded,
+    OpenFilesLimitExceeded,
+    WrittenBytesLimitExceeded,
+)
+from coilbox.limits import Limits
 from coilbox.wasi import constants as c
 
 RESULT = 64
+
+
+def stopped_by(kind: type[LimitExceeded], attempt: Callable[[], object]) -> LimitExceeded:
+    """The error with which the attempt stops the guest."""
+    with pytest.raises(StopGuest) as stop:
+        attempt()
+    assert type(stop.value.reason) is kind
+    return stop.value.reason
 
 
 def test_create_write_read_back(writable: Any) -> None:
@@ -73,7 +90,7 @@ def test_seek_and_positions(writable: Any) -> None:
     assert writable.call("fd_seek", fd, (1 << 63) - 1, c.WHENCE_SET, RESULT) == 0
     assert writable.call("fd_seek", fd, 1, c.WHENCE_CUR, RESULT) == c.EOVERFLOW
     assert writable.receive(fd) == b"" or writable.error
-    assert writable.send(fd, b"x") == -c.EFBIG
+    stopped_by(FileSizeLimitExceeded, lambda: writable.send(fd, b"x"))
 
 
 def test_write_behind_the_end_fills_with_zeros(writable: Any) -> None:
@@ -94,8 +111,10 @@ def test_resize_and_allocate(writable: Any) -> None:
     assert writable.stat("w/a").size == 10
     assert writable.call("fd_allocate", fd, 0, 1) == 0
     assert writable.stat("w/a").size == 10
-    assert writable.call("fd_filestat_set_size", fd, 1 << 62) == c.EFBIG
-    assert writable.call("fd_allocate", fd, 1 << 62, 1 << 62) == c.EFBIG
+    assert writable.call("fd_filestat_set_size", fd, 1 << 63) == c.EFBIG
+    for name, *sizes in (("fd_filestat_set_size", 1 << 62), ("fd_allocate", 1 << 61, 1 << 61)):
+        error = stopped_by(FileSizeLimitExceeded, lambda n=name, s=sizes: writable.call(n, fd, *s))
+        assert (error.limit, error.used) == (1 << 32, 1 << 62)
     reading = writable.open("w/a")
     assert writable.call("fd_filestat_set_size", reading, 0) == c.EINVAL
     assert writable.call("fd_allocate", reading, 0, 1) == c.EBADF
@@ -328,8 +347,9 @@ def test_open_file_limit(writable: Any) -> None:
     writable.create("w/a")
     fds = [writable.open("w/a") for _ in range(5)]
     assert fds == [4, 5, 6, 7, 8]
-    assert writable.open("w/a") == -c.EMFILE
-    assert writable.open("w/new", "w", oflags=c.O_CREAT) == -c.EMFILE
+    error = stopped_by(OpenFilesLimitExceeded, lambda: writable.open("w/a"))
+    assert (error.limit, error.used) == (5, 6)
+    stopped_by(OpenFilesLimitExceeded, lambda: writable.open("w/new", "w", oflags=c.O_CREAT))
     assert writable.stat("w/new") == -c.ENOENT
     for fd in (7, 5):
         assert writable.call("fd_close", fd) == 0
@@ -338,22 +358,31 @@ def test_open_file_limit(writable: Any) -> None:
 
 
 def test_created_and_written_limits(writable: Any) -> None:
-    writable.wasi.limits = FileLimits(written_bytes=10, created_files=3, file_size=8)
+    writable.wasi.limits = Limits(written_bytes=10, created_files=3, file_bytes=8)
     writable.create("w/a")
     assert writable.mkdir("w/d") == 0
     assert writable.symlink("a", "w/l") == 0
-    assert writable.open("w/b", "w", oflags=c.O_CREAT) == -c.EDQUOT
-    assert writable.mkdir("w/e") == c.EDQUOT
-    assert writable.symlink("a", "w/m") == c.EDQUOT
-    assert writable.link("w/a", "w/h") == c.EDQUOT
+    for attempt in (
+        lambda: writable.open("w/b", "w", oflags=c.O_CREAT),
+        lambda: writable.mkdir("w/e"),
+        lambda: writable.symlink("a", "w/m"),
+        lambda: writable.link("w/a", "w/h"),
+    ):
+        error = stopped_by(CreatedFilesLimitExceeded, attempt)
+        assert (error.limit, error.used) == (3, 4)
     fd = writable.open("w/a", "w", oflags=c.O_CREAT)
-    assert writable.send(fd, b"123456789") == 8
-    assert writable.send(fd, b"9") == -c.EFBIG
+    error = stopped_by(FileSizeLimitExceeded, lambda: writable.send(fd, b"123456789"))
+    assert (error.limit, error.used) == (8, 9)
+    assert writable.send(fd, b"12345678") == 8
     assert writable.send(fd, b"ab", offset=0) == 2
-    assert writable.send(fd, b"c", offset=0) == -c.EDQUOT
-    assert writable.call("fd_filestat_set_size", fd, 9) == c.EFBIG
+    error = stopped_by(WrittenBytesLimitExceeded, lambda: writable.send(fd, b"cde", offset=0))
+    assert (error.limit, error.used) == (10, 13)
+    stopped_by(FileSizeLimitExceeded, lambda: writable.call("fd_filestat_set_size", fd, 9))
+    assert writable.content("w/a") == b"ab345678"
     assert writable.wasi.written_bytes == 10
     assert writable.wasi.created_files == 3
+    writable.wasi.begin_run(stdin=b"", stdout=writable.out, stderr=writable.err)
+    assert writable.send(fd, b"yz", offset=0) == 2, "each run counts from 0"
 
 
 def test_descriptor_calls_that_change_nothing(writable: Any) -> None:

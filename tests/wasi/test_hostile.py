@@ -125,7 +125,7 @@ def test_random_calls(
                     guest.write(address, path)
                 guest.write(VECTORS, vectors(chance))
                 sinks = {"stdout": guest.out, "stderr": guest.err}
-                guest.wasi.set_stdio(stdin=b"more" * 100, **sinks)
+                guest.wasi.begin_run(stdin=b"more" * 100, **sinks)
                 guest.out.data = guest.err.data = b""
             item = chance.choice(names)
             code = item.function(guest, *arguments(chance, item.name, item.params))

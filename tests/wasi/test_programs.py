@@ -130,7 +130,7 @@ def run(program: Any, host: Path, tmp_path: Path) -> Iterator[Callable[[str], Ow
         "in_memory",
         "read_only",
         "escapes",
-        "exhaustion",
+        "descriptors",
         "big_directory",
     ],
 )

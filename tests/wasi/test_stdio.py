@@ -206,7 +206,7 @@ def test_each_run_has_its_own_streams(make_guest: Any) -> None:
     file = guest.open("w/x", "w", oflags=c.O_CREAT)
     assert file == 4
     assert guest.call("fd_renumber", file, 2) == 0
-    guest.wasi.set_stdio(stdin=b"new", stdout=guest.out, stderr=guest.err)
+    guest.wasi.begin_run(stdin=b"new", stdout=guest.out, stderr=guest.err)
     assert guest.send(1, b"out") == guest.send(2, b"err") == 3
     assert guest.receive(0) == b"new"
     assert (guest.out.data, guest.err.data) == (b"out", b"err")

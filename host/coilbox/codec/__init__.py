@@ -14,6 +14,7 @@ from coilbox.codec.decode import Decoder
 from coilbox.codec.encode import Encoder
 from coilbox.codec.registry import Opaque, TypeRegistry
 from coilbox.codec.wire import MAX_DEPTH
+from coilbox.limits import DEFAULT_LIMITS
 
 __all__ = ["MAX_DEPTH", "Opaque", "TypeRegistry", "decode", "encode"]
 
@@ -47,18 +48,25 @@ def encode(value: object, types: TypeRegistry = _NO_TYPES, labels: Sequence[str]
     return encoder.encode(value, labels)
 
 
-def decode(data: bytes, types: TypeRegistry = _NO_TYPES) -> object:
+def decode(
+    data: bytes,
+    types: TypeRegistry = _NO_TYPES,
+    limit: int = DEFAULT_LIMITS.value_bytes,
+) -> object:
     """Return the value that ``data`` holds.
 
     Args:
         data: bytes from the guest.
         types: the declared types.
+        limit: what the value may weigh (``Limits.value_bytes``): its bytes, and 64 for each list,
+            dict and extension value, as ``b"\\x90"`` is one byte there and 64 here.
 
     Raises:
         GuestProtocolError: ``data`` is not a value of the codec.
+        ValueLimitExceeded: it weighs more than the limit.
         UnsupportedValueError: a time zone in ``data`` is not known on this machine.
     """
     decoder = _coders.decoder
     if decoder.types is not types or decoder.busy:
         decoder = _coders.decoder = Decoder(types)
-    return decoder.decode(data)
+    return decoder.decode(data, limit)

@@ -16,9 +16,17 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from coilbox.codec import wire
-from coilbox.codec.nesting import TOO_DEEP, Malformed, check_hashes, is_too_deep, scan
+from coilbox.codec.nesting import (
+    CONTAINER_WEIGHT,
+    TOO_DEEP,
+    Malformed,
+    check_hashes,
+    is_too_deep,
+    may_weigh,
+    scan,
+)
 from coilbox.codec.registry import Opaque, TypeRegistry
-from coilbox.errors import GuestProtocolError, UnsupportedValueError
+from coilbox.errors import GuestProtocolError, UnsupportedValueError, ValueLimitExceeded
 
 # Decoding a nested extension value copies it; so many times the message may be copied altogether.
 _COPIES = 16
@@ -47,6 +55,9 @@ class Decoder:
         self._budget = 0
         self._nested = False  # whether a container came as an extension value
         self._careful = False
+        self._limit = 0
+        self._weight = 0
+        self._weighing = False
         self._unpackb = functools.partial(
             msgpack.unpackb,
             strict_map_key=False,
@@ -71,11 +82,12 @@ class Decoder:
             wire.OPAQUE: self._opaque,
         }
 
-    def decode(self, data: bytes) -> object:
-        """Return the value that ``data`` holds.
+    def decode(self, data: bytes, limit: int) -> object:
+        """Return the value that ``data`` holds, if it weighs no more than ``limit``.
 
         Raises:
             GuestProtocolError: ``data`` is not a value of the codec.
+            ValueLimitExceeded: it weighs more.
             UnsupportedValueError: a time zone in ``data`` is not known on this machine.
         """
         self.busy = True
@@ -83,6 +95,11 @@ class Decoder:
         self._budget = len(data) * _COPIES + _COPIES_FREE
         self._nested = False
         self._careful = len(data) >= _CHECK_HASHES_FROM
+        self._limit = limit
+        self._weight = 0
+        self._weighing = False
+        self._add_weight(len(data))
+        self._weighing = may_weigh(data, limit)
         try:
             shallow = scan(data)
             value = self._unpack(data)
@@ -101,7 +118,29 @@ class Decoder:
             self.busy = False
         return value
 
+    def _add_weight(self, weight: int) -> None:
+        self._weight += weight
+        if self._weight > self._limit:
+            raise ValueLimitExceeded(
+                f"the guest sent a value that takes more than {self._limit} bytes "
+                "(Limits.value_bytes)",
+                limit=self._limit,
+                used=self._weight,
+            )
+
+    def _weigh_list(self, items: list[Any]) -> list[Any]:
+        self._add_weight(CONTAINER_WEIGHT)
+        return items
+
+    def _weigh_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        self._add_weight(CONTAINER_WEIGHT)
+        return _checked_dict(pairs)
+
     def _unpack(self, data: bytes) -> Any:
+        if self._weighing:
+            return self._unpackb(
+                data, list_hook=self._weigh_list, object_pairs_hook=self._weigh_dict
+            )
         if self._careful:
             return self._unpackb(data, object_pairs_hook=_checked_dict)
         return self._unpackb(data)
@@ -110,6 +149,8 @@ class Decoder:
         handler = self._handlers.get(code)
         if handler is None:
             raise Malformed(f"extension type {code}")
+        if self._weighing:
+            self._add_weight(CONTAINER_WEIGHT)
         self._budget -= len(data)
         if self._budget < 0:
             raise Malformed("tuples, sets or dataclasses with too much data in too many levels")

@@ -29,6 +29,10 @@ _SCALARS = (str, bytes, int, float, type(None))
 _EQUAL_HASHES = 32
 
 
+# What a container of one byte takes in the host, at least, in bytes.
+CONTAINER_WEIGHT = 64
+
+
 class Malformed(Exception):
     """Bytes that are not a value of the codec; becomes GuestProtocolError."""
 
@@ -61,6 +65,14 @@ def scan(data: bytes) -> bool:
     except (ValueError, msgpack.UnpackException) as error:
         raise Malformed(str(error) or "cut off") from None
     return False
+
+
+def may_weigh(data: bytes, limit: int) -> bool:
+    """Whether ``data`` can weigh more than ``limit``: if each opener in it were a container."""
+    size = len(data)
+    if size * (CONTAINER_WEIGHT + 1) <= limit:
+        return False
+    return size + CONTAINER_WEIGHT * (size - len(data.translate(None, _OPENERS))) > limit
 
 
 def is_too_deep(value: object) -> bool:

@@ -7,7 +7,7 @@ guest can allocate in the host no more than a few MiB, the scratch directory's b
 listings of directories.
 """
 
-from coilbox.wasi.context import FileLimits, WasiContext
+from coilbox.wasi.context import WasiContext
 from coilbox.wasi.fdtable import Input, OutputSink
 from coilbox.wasi.imports import WASI_IMPORTS
 from coilbox.wasi.proc import GuestExit
@@ -19,7 +19,6 @@ __all__ = [
     "WASI_IMPORTS",
     "Clock",
     "Entropy",
-    "FileLimits",
     "GuestExit",
     "Input",
     "OutputSink",

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
-from coilbox.errors import UsageError
+from coilbox.engines.protocol import StopGuest
+from coilbox.errors import (
+    CreatedFilesLimitExceeded,
+    FileSizeLimitExceeded,
+    WrittenBytesLimitExceeded,
+)
+from coilbox.limits import DEFAULT_LIMITS, Limits
 from coilbox.wasi import constants as c
 from coilbox.wasi.fdtable import (
     PREOPEN,
@@ -26,34 +31,6 @@ _INPUT_RIGHTS = c.RIGHTS_STREAM | c.RIGHT_FD_READ
 _OUTPUT_RIGHTS = c.RIGHTS_STREAM | c.RIGHT_FD_WRITE | c.RIGHT_FD_SYNC | c.RIGHT_FD_DATASYNC
 
 
-@dataclass(frozen=True, slots=True)
-class FileLimits:
-    """Bounds on what a guest may do with files; exceeding one is an error number in the guest.
-
-    Attributes:
-        open_files: files and directories open at once, besides stdio (EMFILE).
-        written_bytes: bytes written to mounts and scratch together (EDQUOT).
-        created_files: files, directories and links made (EDQUOT).
-        file_size: the furthest that a file may reach, in bytes (EFBIG).
-    """
-
-    open_files: int = 256
-    written_bytes: int = 1 << 30
-    created_files: int = 10_000
-    file_size: int = 1 << 32
-
-    def __post_init__(self) -> None:
-        for name in ("open_files", "written_bytes", "created_files", "file_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise UsageError(f"{name} must be an int of 0 or more, not {value!r}")
-        if self.file_size >= 1 << 63:
-            raise UsageError("file_size must be below 2**63")
-
-
-DEFAULT_LIMITS = FileLimits()
-
-
 class WasiContext:
     """What one sandbox's WASI calls work on. Used by one thread at a time.
 
@@ -65,11 +42,11 @@ class WasiContext:
         clock: the guest's time.
         entropy: the guest's randomness.
         stop_event: set by another thread to end a sleep of the guest.
-        limits: bounds on files.
+        limits: those on files are enforced here; meeting one stops the guest.
 
     Attributes:
-        written_bytes: bytes written to files so far.
-        created_files: files, directories and links made so far.
+        written_bytes: bytes written to files in this run.
+        created_files: files, directories and links made in this run.
     """
 
     __slots__ = (
@@ -95,28 +72,29 @@ class WasiContext:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         stop_event: threading.Event | None = None,
-        limits: FileLimits = DEFAULT_LIMITS,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.root = root
         self.clock: Clock = SystemClock() if clock is None else clock
         self.entropy: Entropy = SystemEntropy() if entropy is None else entropy
         self.stop_event = stop_event
         self.limits = limits
-        self.written_bytes = 0
-        self.created_files = 0
         self._listed: list[Descriptor] = []
         root.now = self.clock.realtime
         self.table = DescriptorTable(limits.open_files)
         # The same dict, at hand for the calls that are made most.
         self.descriptors = self.table.open
         self.descriptors[PREOPEN] = Descriptor(c.TYPE_DIRECTORY, c.RIGHTS_DIRECTORY, c.RIGHTS_ALL)
-        self.set_stdio(stdin=stdin, stdout=stdout, stderr=stderr)
+        self.begin_run(stdin=stdin, stdout=stdout, stderr=stderr)
 
-    def set_stdio(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
-        """Give a run its own streams, also where the guest closed or renumbered the former."""
+    def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
+        """Begin a run: with its own streams, also where the guest closed or renumbered the former,
+        and with nothing written yet.
+        """
+        self.written_bytes = self.created_files = 0
         # TYPE_UNKNOWN is what a pipe is to WASI; a character device would be a terminal to isatty.
         replace = self.table.replace
-        source = InputStream(stdin)
+        source = InputStream(stdin, self.stopped)
         replace(0, Descriptor(c.TYPE_UNKNOWN, _INPUT_RIGHTS, source=source))
         replace(1, Descriptor(c.TYPE_UNKNOWN, _OUTPUT_RIGHTS, sink=stdout))
         replace(2, Descriptor(c.TYPE_UNKNOWN, _OUTPUT_RIGHTS, sink=stderr))
@@ -139,20 +117,62 @@ class WasiContext:
         descriptor.need(right)
         return descriptor.place or self.root.root
 
-    def may_write(self, length: int, offset: int) -> int:
-        """How many of ``length`` bytes may be written at ``offset``."""
-        room = self.limits.file_size - offset
-        if room <= 0 < length:
-            raise WasiError(c.EFBIG)
-        left = self.limits.written_bytes - self.written_bytes
-        if left <= 0 < length:
-            raise WasiError(c.EDQUOT)
-        return min(length, room, left)
+    def may_write(self, length: int, offset: int) -> None:
+        """Allow ``length`` bytes to be written at ``offset``.
+
+        Raises:
+            StopGuest: this is above a limit.
+        """
+        self.may_reach(offset + length)
+        limit = self.limits.written_bytes
+        asked = self.written_bytes + length
+        if asked > limit:
+            raise StopGuest(
+                WrittenBytesLimitExceeded(
+                    f"the guest wanted to write {asked} bytes to files, more than its limit of "
+                    f"{limit} (Limits.written_bytes)",
+                    limit=limit,
+                    used=asked,
+                )
+            )
+
+    def may_reach(self, size: int) -> None:
+        """Allow a file to become ``size`` bytes long.
+
+        Raises:
+            StopGuest: this is above the limit.
+        """
+        limit = self.limits.file_bytes
+        if size > limit:
+            raise StopGuest(
+                FileSizeLimitExceeded(
+                    f"the guest wanted to make a file of {size} bytes, longer than its limit of "
+                    f"{limit} (Limits.file_bytes)",
+                    limit=limit,
+                    used=size,
+                )
+            )
+
+    def has_room_to_create(self) -> bool:
+        """Whether the limit allows one more file."""
+        return self.created_files < self.limits.created_files
 
     def may_create(self) -> None:
-        """Refuse one more file if the limit is reached; count it with ``created``."""
-        if self.created_files >= self.limits.created_files:
-            raise WasiError(c.EDQUOT)
+        """Allow one more file, to be counted with ``created``.
+
+        Raises:
+            StopGuest: this is above the limit.
+        """
+        limit = self.limits.created_files
+        if not self.has_room_to_create():
+            raise StopGuest(
+                CreatedFilesLimitExceeded(
+                    f"the guest wanted to make more than {limit} files, directories and links "
+                    "(Limits.created_files)",
+                    limit=limit,
+                    used=self.created_files + 1,
+                )
+            )
 
     def created(self) -> None:
         """Count one more file."""

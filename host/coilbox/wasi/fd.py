@@ -122,8 +122,9 @@ def fd_filestat_set_size(context: WasiContext, instance: WasiInstance, fd: int, 
     file = descriptor.regular()
     # What ftruncate says of a file that is open for reading only.
     descriptor.need(c.RIGHT_FD_FILESTAT_SET_SIZE, c.EINVAL)
-    if size > context.limits.file_size:
+    if size > _OFFSET_MAX:
         return c.EFBIG
+    context.may_reach(size)
     file.resize(size)
     return c.ESUCCESS
 
@@ -225,10 +226,7 @@ def fd_allocate(
     descriptor.need(c.RIGHT_FD_ALLOCATE, c.EBADF)
     if length == 0 or offset > _OFFSET_MAX or length > _OFFSET_MAX:
         return c.EINVAL
-    if offset + length > context.limits.file_size:
-        return c.EFBIG
-    if context.may_write(length, offset) < length:
-        return c.EDQUOT
+    context.may_write(length, offset)
     file.allocate(offset, length)
     context.written_bytes += length
     return c.ESUCCESS

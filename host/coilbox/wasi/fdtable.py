@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import os
+import select
 from collections.abc import Callable
+from io import BufferedReader, FileIO
 from typing import BinaryIO, Protocol, TypeAlias
 
+from coilbox.engines.protocol import StopGuest
+from coilbox.errors import OpenFilesLimitExceeded
 from coilbox.wasi import constants as c
 from coilbox.wasi.vfs.node import Entry, File, WasiError
 from coilbox.wasi.vfs.tree import Place
@@ -26,18 +31,30 @@ class OutputSink(Protocol):
 Input: TypeAlias = bytes | BinaryIO | Callable[[int], bytes] | None
 
 
+# How often the wait for input looks whether the guest is to be stopped, in milliseconds.
+_INPUT_TICK = 5
+
+
 class InputStream:
     """Standard input: bytes, a binary file, or a function that gives at most n bytes.
 
-    A function or file ends the stream with empty bytes.
+    A function or file ends the stream with empty bytes. The wait for a file that the kernel knows
+    (a pipe, a terminal) ends when the guest is stopped; a function's own waiting does not.
+
+    Args:
+        source: where the input comes from.
+        stopped: whether the guest is being stopped.
     """
 
-    __slots__ = ("_buffer", "_position", "_read")
+    __slots__ = ("_buffer", "_poll", "_position", "_read", "_reader", "_stopped")
 
-    def __init__(self, source: Input) -> None:
+    def __init__(self, source: Input, stopped: Callable[[], bool]) -> None:
         self._buffer = b""
         self._position = 0
         self._read: Callable[[int], bytes | None] | None = None
+        self._poll: select.poll | None = None
+        self._reader: BufferedReader | None = None
+        self._stopped = stopped
         if source is None:
             pass
         elif isinstance(source, bytes | bytearray | memoryview):
@@ -45,14 +62,35 @@ class InputStream:
         elif hasattr(source, "read"):
             # read1 gives what is there; read would wait for the full length.
             self._read = getattr(source, "read1", source.read)
+            if isinstance(source, FileIO | BufferedReader):
+                self._watch(source)
         else:
             self._read = source
+
+    def _watch(self, file: FileIO | BufferedReader) -> None:
+        """Have ``read`` wait for the file's descriptor first, which can be ended."""
+        if isinstance(file, BufferedReader):
+            if not isinstance(file.raw, FileIO):
+                return
+            self._reader = file
+        self._poll = select.poll()
+        self._poll.register(file.fileno(), select.POLLIN)
+
+    def _wait(self, poll: select.poll) -> None:
+        """Return when reading does not block, or raise because the guest is being stopped."""
+        if poll.poll(0) or (self._reader is not None and _has_buffered(self._reader)):
+            return
+        while not poll.poll(_INPUT_TICK):
+            if self._stopped():
+                raise WasiError(c.EINTR)
 
     def read(self, length: int) -> bytes:
         """At most ``length`` bytes; empty at the end."""
         if self._position >= len(self._buffer):
             if self._read is None or length == 0:
                 return b""
+            if self._poll is not None:
+                self._wait(self._poll)
             data = self._read(length)
             if not data:
                 return b""
@@ -68,6 +106,17 @@ class InputStream:
     def ready(self) -> int:
         """Bytes known to be there, at least 1 where only asking would tell."""
         return max(len(self._buffer) - self._position, 1 if self._read is not None else 0)
+
+
+def _has_buffered(file: BufferedReader) -> bool:
+    """Whether a reader has bytes read ahead; only ``peek`` tells, which must not wait."""
+    descriptor = file.fileno()
+    blocking = os.get_blocking(descriptor)
+    os.set_blocking(descriptor, False)
+    try:
+        return bool(file.peek())
+    finally:
+        os.set_blocking(descriptor, blocking)
 
 
 class Descriptor:
@@ -153,9 +202,20 @@ class DescriptorTable:
         return descriptor
 
     def check_room(self) -> None:
-        """Refuse before something is opened that could not be kept."""
+        """Stop the guest before something is opened that could not be kept.
+
+        Raises:
+            StopGuest: the limit is reached.
+        """
         if self._next - _FIRST_FILE - len(self._free) >= self.limit:
-            raise WasiError(c.EMFILE)
+            raise StopGuest(
+                OpenFilesLimitExceeded(
+                    f"the guest wanted to have more than {self.limit} files and directories open "
+                    "(Limits.open_files)",
+                    limit=self.limit,
+                    used=self.limit + 1,
+                )
+            )
 
     def add(self, descriptor: Descriptor) -> int:
         """Give it the lowest free number."""

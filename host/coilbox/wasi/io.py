@@ -80,7 +80,7 @@ def _write_file(
     for address, length in _chunks(context, instance, iovs, count):
         try:
             offset = file.size() if append else descriptor.position
-            length = context.may_write(length, offset)
+            context.may_write(length, offset)
             data = instance.read(address, length)
             if append:
                 done, descriptor.position = file.append(data)
@@ -119,7 +119,7 @@ def fd_pwrite(
     written = 0
     for address, length in _chunks(context, instance, iovs, count):
         try:
-            length = context.may_write(length, offset + written)
+            context.may_write(length, offset + written)
             done = file.pwrite(instance.read(address, length), offset + written)
         except (WasiError, OSError):
             if written:

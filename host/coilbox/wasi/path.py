@@ -179,19 +179,16 @@ def _open_file(context: WasiContext, walk: Walk, oflags: int, rights: int) -> Fi
     create = bool(oflags & c.O_CREAT)
     exclusive = bool(oflags & c.O_EXCL)
     truncate = bool(oflags & c.O_TRUNC)
-    refused = c.ESUCCESS
-    if not walk.writable:
-        refused = c.EROFS
-        if write or truncate:
-            if not (create and not _exists(walk.place, name)) and _is_directory(walk.place, name):
-                raise WasiError(c.EISDIR)
-            raise WasiError(c.EROFS)
-    elif context.created_files >= context.limits.created_files:
-        refused = c.EDQUOT
-    if create and refused:
+    if (write or truncate) and not walk.writable:
+        if not (create and not _exists(walk.place, name)) and _is_directory(walk.place, name):
+            raise WasiError(c.EISDIR)
+        raise WasiError(c.EROFS)
+    if create and not (walk.writable and context.has_room_to_create()):
         # Opening what exists is allowed all the same.
         if not _exists(walk.place, name):
-            raise WasiError(refused)
+            if walk.writable:
+                context.may_create()
+            raise WasiError(c.EROFS)
         if exclusive:
             raise WasiError(c.EEXIST)
         create = False

