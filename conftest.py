@@ -134,3 +134,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def cpython_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds CPython's package ``test``, unpacked once for the session."""
+    from cpython import obtain
+
+    try:
+        return obtain.unpacked(tmp_path_factory.mktemp("cpython"))
+    except obtain.SuiteUnavailable as error:
+        pytest.skip(str(error))

@@ -1,0 +1,87 @@
+"""Random programs: both engines agree on value, output, error and exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coilbox import Image, LimitExceeded, Limits, Mount, Result, Sandbox, Scratch, TimeLimitExceeded
+from coilbox.engines import is_compiled
+from coilbox.errors import GuestException
+from fuzzing import explore
+
+from .grammar import programs
+from .mutants import mutants
+
+LIMITS = Limits(wall_seconds=5, memory_bytes=96 << 20, output_bytes=1 << 16)
+
+
+# test.support parses CONFIG_ARGS, whose quotes are broken by the build of the library.
+PREPARE = """
+import os, sys, sysconfig
+sysconfig.get_config_vars()["CONFIG_ARGS"] = ""
+sys.path.insert(0, "/cpython")
+os.chdir("/tmp")
+from test import support
+"""
+
+
+@contextmanager
+def both(image: Image, **options: Any) -> Iterator[list[Sandbox]]:
+    """A sandbox on each engine; two on Wasmtime where the image is not compiled to native code."""
+    second = "native" if is_compiled("native", image) else "wasmtime"
+    with (
+        Sandbox(image, engine="wasmtime", limits=LIMITS, scratch=Scratch(), **options) as first,
+        Sandbox(image, engine=second, limits=LIMITS, scratch=Scratch(), **options) as other,
+    ):
+        yield [first, other]
+
+
+def outcome(result: Result) -> tuple[Any, ...]:
+    """What must be equal. The value as text: nan is not equal to itself."""
+    error = result.error
+    text = error.traceback if isinstance(error, GuestException) else str(error)
+    if isinstance(error, LimitExceeded):
+        text = error.unit
+    return (
+        ascii(result.value),
+        type(error).__name__,
+        text,
+        result.exit_code,
+        result.stdout_bytes,
+        result.stderr_bytes,
+    )
+
+
+def compare(boxes: list[Sandbox], source: str, setup: str = "") -> None:
+    """Run on both; where they differ, once more, as a program may depend on time after all."""
+    outcomes = []
+    for box in (*boxes, boxes[0]):
+        box.reset()
+        box.run(setup).check()
+        result = box.run(source)
+        if isinstance(result.error, TimeLimitExceeded):
+            return  # one may be faster than the other
+        outcomes.append(outcome(result))
+        if len(outcomes) == 2 and outcomes[0] == outcomes[1]:
+            return
+    assert outcomes[2] != outcomes[0] or outcomes[1] == outcomes[0]
+
+
+def test_programs_of_a_grammar(image: Image) -> None:
+    with both(image) as boxes:
+        explore(programs(), lambda source: compare(boxes, source), few=60)
+
+
+@pytest.mark.slow
+def test_mutated_tests_of_cpython(image: Image, cpython_tests: Path) -> None:
+    with both(image, mounts=[Mount(cpython_tests, "/cpython")]) as boxes:
+
+        def check(source: str) -> None:
+            compare(boxes, f"exec(compile({source!r}, 'mutant.py', 'exec'), globals())", PREPARE)
+
+        explore(mutants(cpython_tests), check, few=20)
