@@ -145,7 +145,7 @@ class GuestException(GuestError):
         children: tuple[GuestException, ...] = (),
         traceback: str = "",
     ) -> None:
-        super().__init__(f"{type}: {message}" if message else type)
+        GuestError.__init__(self, f"{type}: {message}" if message else type)
         self.type = type
         self.message = message
         self.notes = notes
@@ -273,3 +273,4 @@ class RecursionLimitExceeded(GuestException, LimitExceeded):
         )
         self.limit = limit
         self.used = used
+        self.args = (f"{self} (the guest's limit was {limit}; Limits.recursion is the highest)",)

@@ -36,7 +36,7 @@ class Limits:
         created_files: files, directories and links made.
         file_bytes: the length to which the guest may bring one file.
         recursion: the highest recursion limit that the guest's Python can have; it starts at
-            1000, or here if this is lower.
+            1000, or here if this is lower; at least 100.
 
     Raises:
         UsageError: a limit is not a number of its type above 0, or memory is above 4 GiB.
@@ -144,6 +144,8 @@ def _check(spec: LimitSpec, value: object) -> None:
         raise UsageError(f"{name} must be a whole number of {what}, not {value}")
     if spec.name == "memory_bytes" and value > 4 * GIB:
         raise UsageError(f"{name} can be at most 4 GiB (4294967296)")
+    if spec.name == "recursion" and value < 100:
+        raise UsageError(f"{name} must be at least 100, which Python's own library needs")
 
 
 DEFAULT_LIMITS = Limits()

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from coilbox.errors import Frame, GuestError, GuestException, GuestProtocolError
+from coilbox.errors import (
+    Frame,
+    GuestError,
+    GuestException,
+    GuestProtocolError,
+    RecursionLimitExceeded,
+)
 from coilbox.limits import Usage
 
 
@@ -59,6 +65,20 @@ class Result:
         if self.error is not None:
             raise self.error
         return self
+
+
+def uncaught(data: object) -> GuestException:
+    """The exception with which a run ended, as the guest described it in its reply.
+
+    Raises:
+        GuestProtocolError: the description is not as the ABI says.
+    """
+    exception = guest_exception(data)
+    limit = data.get("recursion_limit") if isinstance(data, dict) else None
+    # CPython raises the same class, with another message, where the C stack is used up.
+    if isinstance(limit, int) and exception.message.startswith("maximum recursion depth"):
+        return RecursionLimitExceeded(exception, limit=limit, used=limit + 1)
+    return exception
 
 
 def guest_exception(data: object, depth: int = 0) -> GuestException:

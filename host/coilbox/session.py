@@ -26,12 +26,13 @@ from coilbox.images import ImageInfo
 from coilbox.limits import Limits, Usage
 from coilbox.metering import CallMeter, Reading, value_too_large
 from coilbox.output import OutputSink
-from coilbox.results import Result, guest_exception
+from coilbox.results import Result, uncaught
 from coilbox.wasi import GuestExit, VirtualTree, WasiContext
 from coilbox.watchdog import Alarm, watchdog
 
 _START, _RUN, _CALL = 0, 1, 2
 FRESH, LAST = 1, 2  # flags of a run
+_HIGHEST_RECURSION = 2**31 - 1  # CPython's own bound
 _CALL_LABELS = ("", "target", "args", "kwargs")  # what messages call a request's items
 
 
@@ -194,6 +195,7 @@ class Session:
             "env": dict(self._env),
             "functions": self.host_calls.names,
             "types": self._types.specs(),
+            "recursion": int(min(self.limits.recursion, _HIGHEST_RECURSION)),
         }
         return encode([_START, facts], self._types)
 
@@ -269,7 +271,7 @@ def _outcome(reply: object) -> tuple[Any, GuestError | None, int]:
         case [0, value]:
             return value, None, 0
         case [1, description]:
-            return None, guest_exception(description), 1
+            return None, uncaught(description), 1
         case [2, int(code)]:
             return None, None, code & 0xFF
     raise GuestProtocolError("the guest gave a reply outside the ABI")

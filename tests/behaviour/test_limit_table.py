@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 import pytest
 
 import coilbox
-from coilbox import LimitExceeded, Limits, Mount, Sandbox, SandboxStoppedError, Scratch
+from coilbox import (
+    GuestException,
+    LimitExceeded,
+    Limits,
+    Mount,
+    RecursionLimitExceeded,
+    Sandbox,
+    SandboxStoppedError,
+    Scratch,
+)
 from coilbox.limits import LIMITS
 
 MIB = 1 << 20
@@ -138,3 +147,47 @@ def test_without_the_limit(sandbox: Any, tmp_path: Path, name: str) -> None:
     if name not in ("wall_seconds", "cpu_seconds", "recursion"):
         box.run(PRELUDE + CASES[name].beyond).check()
     assert box.run("1 + 1").check().value == 2
+
+
+DEPTH = "def depth(n):\n    return depth(n + 1) if n < {} else n\ndepth(0)"
+
+
+def test_recursion(sandbox: Any) -> None:
+    """The one limit that is an exception in the guest, which goes on after it."""
+    box: Sandbox = sandbox(limits=Limits(recursion=300))
+    assert box.run(DEPTH.format(250)).check().value == 250
+    result = box.run(DEPTH.format(300))
+    error = result.error
+    assert isinstance(error, RecursionLimitExceeded)
+    assert isinstance(error, GuestException)
+    assert (error.limit, error.used, error.unit) == (300, 301, "calls")
+    assert (error.type, result.exit_code) == ("RecursionError", 1)
+    assert "Limits.recursion" in str(error)
+    assert len(error.frames) == 100
+    caught = f"try:\n    {DEPTH.format(300).replace(chr(10), chr(10) + '    ')}\n"
+    assert box.run(caught + "except RecursionError: pass").error is None
+    box.run("import sys; sys.setrecursionlimit(200)").check()
+    error = box.run(DEPTH.format(250)).error
+    assert isinstance(error, RecursionLimitExceeded)
+    assert error.limit == 200
+    assert box.run("import sys; sys.setrecursionlimit(10**9); sys.getrecursionlimit()").value == 300
+
+
+def test_recursion_by_default(box: Sandbox) -> None:
+    assert box.run("import sys; sys.getrecursionlimit()").value == 1000
+    lifted = "import sys; sys.setrecursionlimit(2**31 - 1); sys.getrecursionlimit()"
+    assert box.run(lifted).value == Limits().recursion == 1_000_000
+    assert box.run(DEPTH.format(20_000)).check().value == 20_000
+    for bad, kind in (("0", "ValueError"), ("2**31", "OverflowError"), ("'1'", "TypeError")):
+        error = box.run(f"import sys; sys.setrecursionlimit({bad})").error
+        assert isinstance(error, GuestException)
+        assert error.type == kind
+
+
+def test_a_stack_used_up_is_no_recursion_limit(box: Sandbox) -> None:
+    code = (
+        "import sys; sys.setrecursionlimit(10**6)\nx = []\nfor _ in range(10**5): x = [x]\nrepr(x)"
+    )
+    error = box.run(code).error
+    assert type(error) is GuestException
+    assert error.type == "RecursionError"

@@ -7,6 +7,8 @@ HotSpot JVM's safepoint polls).
 
 Python code's own loop is left alone: there the host sets CPython's eval breaker, which leads to
 `_Py_HandlePending`, which gets a poll on entry.
+
+Bulk memory instructions have no loop to poll in: `bulk` puts calls of functions in their place.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from coilbox_guest.wasm import Instr, Module, Rewriter, Scanner, encode_instr, r
 from coilbox_guest.wasm.opcodes import BY_NAME, CALL, I32_CONST, I32_LOAD, LOOP
 from coilbox_guest.wasm.types import FUNC
 
+from .bulk import COPY, FILL, INIT, add_bulk_functions
 from .errors import PassError
 
 HANDLE_PENDING: Final = "_Py_HandlePending"
@@ -30,6 +33,7 @@ _DROP: Final = BY_NAME["drop"]
 # (there are two in CPython 3.14) do not look at the eval breaker.
 _DISPATCH_TARGETS: Final = 200
 _SCAN: Final = Scanner([_BR_TABLE, LOOP, CALL])
+_INIT_SCAN: Final = Scanner([INIT])
 
 
 @dataclass(frozen=True)
@@ -51,29 +55,38 @@ def add_safepoints(module: Module, poll_page: int) -> SafepointReport:
         raise PassError(f"the poll page's address {poll_page:#x} is not a multiple of {PAGE}")
     names = module.names.functions
     imported = len(module.imported(FUNC))
-    poll = encode_instr((I32_CONST, poll_page))
-    poll += encode_instr((I32_LOAD, 2, 0)) + encode_instr((_DROP,))
+    polling: list[Instr] = [(I32_CONST, poll_page), (I32_LOAD, 2, 0), (_DROP,)]
+    poll = b"".join(map(encode_instr, polling))
     loops = 0
+    count_before = len(module.code)
+    bulk = add_bulk_functions(module, poll_page, polling)
+    calls = {op: encode_instr(call) for op, call in bulk.items()}
 
-    def after_loop(instr: Instr) -> bytes:
-        return encode_instr(instr) + poll
+    def replaced(instr: Instr) -> bytes:
+        return calls.get(instr[0]) or encode_instr(instr) + poll
 
-    rewriter = Rewriter([LOOP], after_loop)
+    rewriter = Rewriter([LOOP, COPY, FILL], replaced)
+    bulk_rewriter = Rewriter([COPY, FILL], replaced)
     interpreters: list[str] = []
     functions = 0
     pending = next((index for index, name in names.items() if name == HANDLE_PENDING), None)
     if pending is None:
         raise PassError(f"the module has no function {HANDLE_PENDING} to poll in")
-    for number, body in enumerate(module.code):
+    for number, body in enumerate(module.code[:count_before]):
+        if _INIT_SCAN.find_in_body(body):
+            name = names.get(number + imported, str(number + imported))
+            raise PassError(f"{name} uses memory.init, which cannot be kept off the poll page")
         if number + imported == pending:
             start = read_locals(body)[1]
             body = module.code[number] = body[:start] + poll + body[start:]
         found = _SCAN.find_in_body(body)
         count = sum(instr[0] == LOOP for instr in found)
         if not count:
+            module.code[number] = bulk_rewriter.rewrite_body(body)
             continue
         if (CALL, pending) in found and _dispatches(found):
             interpreters.append(names.get(number + imported, str(number + imported)))
+            module.code[number] = bulk_rewriter.rewrite_body(body)
             continue
         module.code[number] = rewriter.rewrite_body(body)
         loops += count

@@ -8,7 +8,7 @@ import sys
 
 import _coilbox
 
-from _coilbox_runtime import event_loop, fresh, program, requests, stdio
+from _coilbox_runtime import event_loop, fresh, program, recursion, requests, stdio
 
 _WARM_UP_ROUNDS = 24
 
@@ -18,7 +18,7 @@ def _warm_up():
 
     What it learns is written into the code itself, once here instead of in every fresh guest.
     """
-    start = [0, {"env": {}, "functions": [], "types": []}]
+    start = [0, {"env": {}, "functions": [], "types": [], "recursion": 2**31 - 1}]
     run = [1, "import sys\nvalue = {1: 'a'}\nvalue", "<warm-up>", ["-c"], None, 1]
     for _ in range(_WARM_UP_ROUNDS):
         _coilbox.encode(requests.handle(_coilbox.decode(_coilbox.encode(start))))
@@ -32,6 +32,7 @@ def boot():
     """Bring the interpreter to the state that every fresh guest starts from."""
     requests.install()
     event_loop.adapt()
+    recursion.install()
     for name in os.environ.get("COILBOX_PRELOAD", "").split():
         importlib.import_module(name)
     program.set_environment({})

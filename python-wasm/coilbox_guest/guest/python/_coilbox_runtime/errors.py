@@ -1,5 +1,6 @@
 """Exceptions as the data that the host gets, whatever the guest's classes do."""
 
+import sys
 from itertools import islice
 from traceback import TracebackException
 from types import TracebackType
@@ -24,6 +25,8 @@ def describe(error, traceback):
         text = TracebackException(type(error), error, traceback, lookup_lines=False, compact=True)
         description = _describe(error, text, _CAUSES, [_EXCEPTIONS])
         description["traceback"] = _cut("".join(text.format()), _TEXT)
+        if isinstance(error, RecursionError):
+            description["recursion_limit"] = sys.getrecursionlimit()
     except BaseException as trouble:  # out of memory or stack, or classes that break traceback
         del trouble
         return minimal(error)

@@ -6,11 +6,12 @@ import time
 
 import coilbox.host
 
-from _coilbox_runtime import program, values
+from _coilbox_runtime import program, recursion, values
 
 
 def start(facts):
     """Handle the start request."""
+    recursion.start(facts["recursion"])
     program.set_environment(facts["env"])
     path = facts["env"].get("PYTHONPATH")
     if path:
