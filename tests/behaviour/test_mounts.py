@@ -305,13 +305,6 @@ def test_descriptors_are_closed_with_the_sandbox(sandbox: Any, data: Path) -> No
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2
 
 
-def test_more_open_files_than_allowed_is_an_oserror(sandbox: Any, data: Path) -> None:
-    box = sandbox(mounts=[Mount(data, "/data")])
-    error = failing(box, "files = []\nwhile True: files.append(open('/data/a.txt'))")
-    assert error.type == "OSError"
-    assert box.run("del files\n1").value == 1
-
-
 # -- scratch ------------------------------------------------------------------------------------
 
 
@@ -350,7 +343,7 @@ def test_scratch_is_bounded_in_bytes_and_files(sandbox: Any) -> None:
     error = failing(box, "for i in range(1000): open(f'/tmp/{i}', 'w').close()")
     assert error.type == "OSError"
     assert box.run("len(os.listdir('/tmp'))").value <= 50
-    error = failing(box, "os.truncate('/tmp/0', 1 << 40)")
+    error = failing(box, "os.truncate('/tmp/0', 1 << 30)")
     assert error.type == "OSError"
 
 
