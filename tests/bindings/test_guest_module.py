@@ -1,4 +1,4 @@
-"""The generated guest module in the guest's own Python, with a stand-in for its runtime."""
+"""The generated guest module in the guest's own Python; its link to the host is a stand-in."""
 
 from __future__ import annotations
 
@@ -13,46 +13,24 @@ from coilbox.bindings.literals import class_names
 
 GOLDENS = Path(__file__).parent / "goldens"
 RUNTIME = """
-import dataclasses, sys, types
-import coilbox
-
-class HostError(Exception):
-    def __init__(self, message="", type="HostError"):
-        super().__init__(message)
-        self.message = message
-    def __str__(self):
-        return self.message
+import sys, types
+from coilbox import _bindings as runtime
 
 class Resource:
     __slots__ = ("_handle",)
-
-class Stream:
-    def __class_getitem__(cls, item):
-        return types.GenericAlias(cls, item)
-
-class Default:
-    def __init__(self, text):
-        self.text = text
-    def __repr__(self):
-        return self.text
 
 class Module:
     def __init__(self, name, digest):
         self.name, self.digest = name, digest
     def call(self, index, args):
-        return index, ["left out" if type(item) is Default else item for item in args]
+        return index, ["left out" if type(item) is runtime.Default else item for item in args]
     async def acall(self, index, args):
         return self.call(index, args)
     stream = call
     def ready(self, classes):
         self.classes = classes
 
-runtime = types.ModuleType("coilbox._bindings")
-runtime.record = dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-runtime.case = dataclasses.dataclass(frozen=True, slots=True)
-for item in (HostError, Resource, Stream, Default, Module):
-    setattr(runtime, item.__name__, item)
-sys.modules["coilbox._bindings"] = coilbox._bindings = runtime
+runtime.Module, runtime.Resource = Module, Resource
 
 def load(name, source):
     module = types.ModuleType(name)

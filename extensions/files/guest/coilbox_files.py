@@ -91,8 +91,7 @@ class Quota(_enum.StrEnum):
     READ_BYTES = "read-bytes"
 
 
-@_rt.record
-class Info:
+class Info(_rt.Record):
     """What is known of a file or a folder.
 
     Attributes:
@@ -101,14 +100,14 @@ class Info:
         modified: When it was last changed.
     """
 
+    __slots__ = __fields__ = ("name", "kind", "size", "modified")
     name: str
     kind: Kind
     size: int
     modified: _datetime.datetime
 
 
-@_rt.record
-class Usage:
+class Usage(_rt.Record):
     """What is stored, and what may be.
 
     Attributes:
@@ -118,6 +117,7 @@ class Usage:
         max_bytes: How many bytes there may be. 0 to 18446744073709551615.
     """
 
+    __slots__ = __fields__ = ("files", "bytes", "max_files", "max_bytes")
     files: int
     bytes: int
     max_files: int

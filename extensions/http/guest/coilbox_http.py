@@ -78,8 +78,7 @@ class Part(_enum.StrEnum):
     OPEN_RESPONSES = "open-responses"
 
 
-@_rt.record
-class Reply:
+class Reply(_rt.Record):
     """A whole response.
 
     Attributes:
@@ -90,6 +89,7 @@ class Reply:
         body: The body.
     """
 
+    __slots__ = __fields__ = ("status", "reason", "url", "headers", "body")
     status: int
     reason: str
     url: str
@@ -97,8 +97,7 @@ class Reply:
     body: bytes
 
 
-@_rt.record
-class Head:
+class Head(_rt.Record):
     """What a response begins with.
 
     Attributes:
@@ -108,6 +107,7 @@ class Head:
         headers: Names, as they came, and values.
     """
 
+    __slots__ = __fields__ = ("status", "reason", "url", "headers")
     status: int
     reason: str
     url: str

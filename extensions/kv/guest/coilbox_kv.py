@@ -53,21 +53,21 @@ class Quota(_enum.StrEnum):
     VALUE_BYTES = "value-bytes"
 
 
-@_rt.record
-class Entry:
+class Entry(_rt.Record):
     """A key with its value.
 
     Attributes:
         expires: When it is deleted; None if never.
     """
 
+    __slots__ = __fields__ = ("key", "value", "expires")
+    __defaults__ = {"expires": None}
     key: str
     value: _builtins.bytes
-    expires: _datetime.datetime | None = None
+    expires: _datetime.datetime | None
 
 
-@_rt.record
-class Usage:
+class Usage(_rt.Record):
     """What is stored, and what may be.
 
     Attributes:
@@ -78,6 +78,9 @@ class Usage:
         max_value_bytes: How many bytes one value may have. 0 to 18446744073709551615.
     """
 
+    __slots__ = __fields__ = (
+        "keys", "bytes", "max_keys", "max_bytes", "max_value_bytes"
+    )
     keys: int
     bytes: int
     max_keys: int

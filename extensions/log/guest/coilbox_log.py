@@ -33,37 +33,38 @@ _stream = _module.stream
 _D = _rt.Default
 
 
-@_rt.case
-class ValueText:
+class ValueText(_rt.Case):
     """Case ``text`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: str
 
 
-@_rt.case
-class ValueWhole:
+class ValueWhole(_rt.Case):
     """Case ``whole`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: int
 
 
-@_rt.case
-class ValueReal:
+class ValueReal(_rt.Case):
     """Case ``real`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: float
 
 
-@_rt.case
-class ValueFlag:
+class ValueFlag(_rt.Case):
     """Case ``flag`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: bool
 
 
-@_rt.record
-class ValueNothing:
+class ValueNothing(_rt.Record):
     """Case ``nothing`` of Value."""
+
+    __slots__ = __fields__ = ()
 
 
 # Value: one of its cases.

@@ -16,8 +16,8 @@ class Style:
     """What differs between the modules.
 
     Attributes:
-        record: the decorator of classes whose fields are given by keyword.
-        case: the decorator of a case with one value, which is given by position.
+        record: the decorator of classes whose fields are given by keyword, or their base class.
+        case: the same of a case with one value, which is given by position.
         error: the base class of errors.
         stub: whether only types matter.
     """
@@ -107,12 +107,19 @@ class Classes:
             doc = [title, fields_doc("Attributes", case.fields)]
             self._dataclass(name, case.fields, "\n\n".join(filter(None, doc)))
             return
-        self._begin(f"class {name}:", title, self._style.case)
-        with self._writer.indented():
-            self._writer.line(f"value: {self._python.annotation(case.type)}")
+        self._value(name, (Field("value", case.type),), title, self._style.case)
 
     def _dataclass(self, name: str, fields: tuple[Field, ...], doc: str) -> None:
-        self._begin(f"class {name}:", doc, self._style.record)
+        self._value(name, fields, doc, self._style.record)
+
+    def _value(self, name: str, fields: tuple[Field, ...], doc: str, how: str) -> None:
+        """A class of values: a dataclass, or derived from a base that is like one."""
+        if not how.startswith("@"):
+            self._derived(name, fields, doc, how)
+            return
+        self._python.imported.add("_dataclasses")
+        self._writer.line(how)
+        self._begin(f"class {name}:", doc)
         with self._writer.indented():
             for field in fields:
                 annotation = self._python.annotation(field.type)
@@ -121,11 +128,32 @@ class Classes:
                     default = " = ..."
                 self._writer.line(f"{field.name}: {annotation}{default}")
 
-    def _begin(self, head: str, doc: str, decorator: str = "") -> None:
-        if decorator:
-            self._writer.line(decorator)
-            if decorator.startswith("@_dataclasses"):
-                self._python.imported.add("_dataclasses")
+    def _derived(self, name: str, fields: tuple[Field, ...], doc: str, base: str) -> None:
+        python, writer = self._python, self._writer
+        self._begin(f"class {name}({base}):", doc)
+        defaults, factories = [], []
+        for field in fields:
+            if field.default is None:
+                continue
+            literal = field.default.literal
+            if python.is_mutable(field.type, literal):
+                factories.append(f"{string(field.name)}: {python.factory(field)}")
+            else:
+                defaults.append(f"{string(field.name)}: {python.value(field.type, literal)}")
+        with writer.indented():
+            names = [string(field.name) for field in fields]
+            if len(names) == 1:
+                writer.line(f"__slots__ = __fields__ = ({names[0]},)")
+            else:
+                writer.call("__slots__ = __fields__ = (", names, ")")
+            if defaults:
+                writer.call("__defaults__ = {", defaults, "}")
+            if factories:
+                writer.call("__factories__ = {", factories, "}")
+            for field in fields:
+                writer.line(f"{field.name}: {python.annotation(field.type)}")
+
+    def _begin(self, head: str, doc: str) -> None:
         self._writer.line(head)
         if doc:
             with self._writer.indented():

@@ -26,7 +26,7 @@ from coilbox.bindings.literals import class_names
 from coilbox.bindings.names import case_class, python_class, twin_name
 
 _STREAM_PARAM = "_abc.Iterable[{0}] | _abc.AsyncIterable[{0}]"
-_MODULE = Style("@_rt.record", "@_rt.case", "_rt.HostError")
+_MODULE = Style("_rt.Record", "_rt.Case", "_rt.HostError")
 _STUB = Style(
     "@_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)",
     "@_dataclasses.dataclass(frozen=True, slots=True)",

@@ -141,10 +141,15 @@ class Python:
         value = self.value(field.type, field.default.literal)
         if not self.is_mutable(field.type, field.default.literal):
             return f" = {value}"
-        factory = {"[]": "list", "{}": "dict", "set()": "set"}.get(value)
-        made = self.builtin(factory) if factory else f"lambda: {value}"
         self.imported.add("_dataclasses")
-        return f" = _dataclasses.field(default_factory={made})"
+        return f" = _dataclasses.field(default_factory={self.factory(field)})"
+
+    def factory(self, field: Field) -> str:
+        """What makes a new value of a mutable default."""
+        assert field.default is not None
+        value = self.value(field.type, field.default.literal)
+        factory = {"[]": "list", "{}": "dict", "set()": "set"}.get(value)
+        return self.builtin(factory) if factory else f"lambda: {value}"
 
     def _scalar(self, name: str) -> str:
         if name in _MODULES:

@@ -166,7 +166,7 @@ static int write_big_int(coilbox_writer *writer, PyObject *value) {
   return coilbox_close_ext(writer, start, COILBOX_EXT_INT);
 }
 
-static int write_long(coilbox_writer *writer, PyObject *value) {
+int coilbox_write_long(coilbox_writer *writer, PyObject *value) {
   if (PyUnstable_Long_IsCompact((PyLongObject *)value))
     return coilbox_write_int(writer, PyUnstable_Long_CompactValue((PyLongObject *)value));
   int overflow;
@@ -182,7 +182,7 @@ static int write_long(coilbox_writer *writer, PyObject *value) {
   return write_big_int(writer, value);
 }
 
-static int write_float(coilbox_writer *writer, double value) {
+int coilbox_write_float(coilbox_writer *writer, double value) {
   uint64_t bits;
   memcpy(&bits, &value, sizeof bits);
   return put_tagged(writer, 0xcb, bits, 8);
@@ -225,7 +225,7 @@ static inline uint8_t *put_utf8(uint8_t *room, Py_UCS4 point) {
 }
 
 /* Not PyUnicode_AsUTF8: that would keep the bytes in the string, for as long as it lives. */
-static int write_text(coilbox_writer *writer, PyObject *value) {
+int coilbox_write_text(coilbox_writer *writer, PyObject *value) {
   Py_ssize_t length = PyUnicode_GET_LENGTH(value);
   if (PyUnicode_IS_ASCII(value)) {
     if (put_text_header(writer, (size_t)length) < 0)
@@ -267,7 +267,9 @@ static int write_binary(coilbox_writer *writer, const void *data, Py_ssize_t siz
   return 0;
 }
 
-static int write_buffer(coilbox_writer *writer, PyObject *value) {
+int coilbox_write_bytes(coilbox_writer *writer, PyObject *value) {
+  if (PyBytes_Check(value))
+    return write_binary(writer, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value));
   Py_buffer view;
   if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) < 0)
     return -1;
@@ -278,7 +280,7 @@ static int write_buffer(coilbox_writer *writer, PyObject *value) {
 
 /* ---- containers ---- */
 
-static int enter(coilbox_writer *writer) {
+int coilbox_enter(coilbox_writer *writer) {
   if (++writer->depth > COILBOX_MAX_DEPTH) {
     PyErr_Format(PyExc_ValueError, "nested deeper than %d levels, or contains itself",
                  COILBOX_MAX_DEPTH);
@@ -288,7 +290,7 @@ static int enter(coilbox_writer *writer) {
 }
 
 /* Adds a step to the place of the value that could not be written; `step` is stolen. */
-static void note_step(coilbox_writer *writer, PyObject *step) {
+void coilbox_note_step(coilbox_writer *writer, PyObject *step) {
   PyObject *error = PyErr_GetRaisedException();
   if (writer->path == NULL)
     writer->path = PyList_New(0);
@@ -306,7 +308,7 @@ static int changed(void) {
 
 static int write_items(coilbox_writer *writer, PyObject *sequence) {
   Py_ssize_t count = PySequence_Fast_GET_SIZE(sequence);
-  if (enter(writer) < 0 || coilbox_write_array(writer, (size_t)count) < 0)
+  if (coilbox_enter(writer) < 0 || coilbox_write_array(writer, (size_t)count) < 0)
     return -1;
   for (Py_ssize_t i = 0; i < count; i++) {
     if (i >= PySequence_Fast_GET_SIZE(sequence))
@@ -315,7 +317,7 @@ static int write_items(coilbox_writer *writer, PyObject *sequence) {
     int failed = coilbox_write_value(writer, item);
     Py_DECREF(item);
     if (failed) {
-      note_step(writer, PyUnicode_FromFormat("[%zd]", i));
+      coilbox_note_step(writer, PyUnicode_FromFormat("[%zd]", i));
       return -1;
     }
   }
@@ -325,12 +327,12 @@ static int write_items(coilbox_writer *writer, PyObject *sequence) {
 
 static int write_pair(coilbox_writer *writer, PyObject *key, PyObject *value) {
   if (coilbox_write_value(writer, key) < 0) {
-    note_step(writer, PyUnicode_FromFormat(" key of type %s", Py_TYPE(key)->tp_name));
+    coilbox_note_step(writer, PyUnicode_FromFormat(" key of type %s", Py_TYPE(key)->tp_name));
     return -1;
   }
   if (coilbox_write_value(writer, value) < 0) {
     bool plain = PyUnicode_CheckExact(key) || PyLong_CheckExact(key);
-    note_step(writer, plain ? PyUnicode_FromFormat("[%.80R]", key)
+    coilbox_note_step(writer, plain ? PyUnicode_FromFormat("[%.80R]", key)
                             : PyUnicode_FromFormat("[<%s>]", Py_TYPE(key)->tp_name));
     return -1;
   }
@@ -339,7 +341,7 @@ static int write_pair(coilbox_writer *writer, PyObject *key, PyObject *value) {
 
 static int write_dict(coilbox_writer *writer, PyObject *dict) {
   Py_ssize_t count = PyDict_GET_SIZE(dict), position = 0, written = 0;
-  if (enter(writer) < 0 || coilbox_write_map(writer, (size_t)count) < 0)
+  if (coilbox_enter(writer) < 0 || coilbox_write_map(writer, (size_t)count) < 0)
     return -1;
   PyObject *key, *value;
   while (PyDict_Next(dict, &position, &key, &value)) {
@@ -410,11 +412,11 @@ static int write_reduced(coilbox_writer *writer, PyObject *reduced) {
 
 static int write_subclass(coilbox_writer *writer, PyObject *value) {
   if (PyUnicode_Check(value))
-    return write_text(writer, value);
+    return coilbox_write_text(writer, value);
   if (PyLong_Check(value))
-    return write_long(writer, value);
+    return coilbox_write_long(writer, value);
   if (PyFloat_Check(value))
-    return write_float(writer, PyFloat_AS_DOUBLE(value));
+    return coilbox_write_float(writer, PyFloat_AS_DOUBLE(value));
   if (PyODict_Check(value))
     return write_ordered(writer, value);
   if (PyDict_Check(value))
@@ -434,10 +436,8 @@ static int write_subclass(coilbox_writer *writer, PyObject *value) {
     Py_XDECREF(plain);
     return result;
   }
-  if (PyBytes_Check(value))
-    return write_binary(writer, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value));
-  if (PyByteArray_Check(value) || PyMemoryView_Check(value))
-    return write_buffer(writer, value);
+  if (PyBytes_Check(value) || PyByteArray_Check(value) || PyMemoryView_Check(value))
+    return coilbox_write_bytes(writer, value);
   if (PyComplex_Check(value))
     return write_complex(writer, value);
   int written = coilbox_write_datetime(writer, value, false);
@@ -455,7 +455,7 @@ static int write_other(coilbox_writer *writer, PyObject *value) {
   if (reduced == Py_None) {
     result = write_subclass(writer, value);
   } else {
-    result = enter(writer) < 0 ? -1 : write_reduced(writer, reduced);
+    result = coilbox_enter(writer) < 0 ? -1 : write_reduced(writer, reduced);
     writer->depth--;
   }
   Py_DECREF(reduced);
@@ -465,11 +465,11 @@ static int write_other(coilbox_writer *writer, PyObject *value) {
 int coilbox_write_value(coilbox_writer *writer, PyObject *value) {
   PyTypeObject *type = Py_TYPE(value);
   if (type == &PyUnicode_Type)
-    return write_text(writer, value);
+    return coilbox_write_text(writer, value);
   if (type == &PyLong_Type)
-    return write_long(writer, value);
+    return coilbox_write_long(writer, value);
   if (type == &PyFloat_Type)
-    return write_float(writer, PyFloat_AS_DOUBLE(value));
+    return coilbox_write_float(writer, PyFloat_AS_DOUBLE(value));
   if (value == Py_None)
     return put_byte(writer, 0xc0);
   if (type == &PyBool_Type)
@@ -481,7 +481,7 @@ int coilbox_write_value(coilbox_writer *writer, PyObject *value) {
   if (type == &PyTuple_Type)
     return write_sequence_ext(writer, value, COILBOX_EXT_TUPLE);
   if (type == &PyBytes_Type)
-    return write_binary(writer, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value));
+    return coilbox_write_bytes(writer, value);
   if (type == &PySet_Type)
     return write_sequence_ext(writer, value, COILBOX_EXT_SET);
   if (type == &PyFrozenSet_Type)
@@ -492,8 +492,8 @@ int coilbox_write_value(coilbox_writer *writer, PyObject *value) {
   return write_other(writer, value);
 }
 
-/* Puts the place before the message of TypeError and ValueError; others are not about a value. */
-static void name_place(coilbox_writer *writer, const char *root) {
+/* Only TypeError and ValueError get a place: others are not about a value. */
+void coilbox_name_place(coilbox_writer *writer, const char *root) {
   PyObject *error = PyErr_GetRaisedException();
   PyObject *type = (PyObject *)Py_TYPE(error);
   if (type != PyExc_TypeError && type != PyExc_ValueError) {
@@ -508,8 +508,12 @@ static void name_place(coilbox_writer *writer, const char *root) {
     place = steps ? PyUnicode_Join(empty, steps) : NULL;
     Py_XDECREF(steps);
   }
+  PyObject *text = PyObject_Str(error), *must = PyUnicode_FromString("must be ");
+  bool goes_on = text && must && PyUnicode_Tailmatch(text, must, 0, 8, -1) == 1;
   PyErr_Clear();
-  PyErr_Format(type, "%s%V: %S", root, place, "", error);
+  PyErr_Format(type, "%s%V%s%V", root, place, "", goes_on ? " " : ": ", text, "");
+  Py_XDECREF(text);
+  Py_XDECREF(must);
   Py_XDECREF(place);
   Py_XDECREF(empty);
   Py_DECREF(error);
@@ -518,6 +522,6 @@ static void name_place(coilbox_writer *writer, const char *root) {
 int coilbox_encode(coilbox_writer *writer, PyObject *value, const char *root) {
   if (coilbox_write_value(writer, value) == 0)
     return 0;
-  name_place(writer, root);
+  coilbox_name_place(writer, root);
   return -1;
 }

@@ -26,6 +26,7 @@ enum {
   COILBOX_EXT_DATACLASS = 13,
   COILBOX_EXT_COMPLEX = 14,
   COILBOX_EXT_OPAQUE = 16,
+  COILBOX_EXT_LEFT_OUT = 17,
 
   COILBOX_MAX_DEPTH = 128,
 };
@@ -56,6 +57,10 @@ uint8_t *coilbox_writer_extend(coilbox_writer *writer, size_t count);
 int coilbox_write_array(coilbox_writer *writer, size_t count);
 int coilbox_write_map(coilbox_writer *writer, size_t count);
 int coilbox_write_int(coilbox_writer *writer, int64_t value);
+int coilbox_write_long(coilbox_writer *writer, PyObject *value);
+int coilbox_write_float(coilbox_writer *writer, double value);
+int coilbox_write_text(coilbox_writer *writer, PyObject *value);
+int coilbox_write_bytes(coilbox_writer *writer, PyObject *value); /* or any buffer */
 int coilbox_write_value(coilbox_writer *writer, PyObject *value);
 int coilbox_write_ext(coilbox_writer *writer, int code, const void *payload, size_t size);
 /* An extension value whose payload is written between the two calls. */
@@ -63,6 +68,13 @@ int coilbox_open_ext(coilbox_writer *writer, size_t *start);
 int coilbox_close_ext(coilbox_writer *writer, size_t start, int code);
 /* Like coilbox_write_value, but the exception's message begins with the place of the bad value. */
 int coilbox_encode(coilbox_writer *writer, PyObject *value, const char *root);
+
+/* Another level of nesting; `depth` goes down again where it ends. */
+int coilbox_enter(coilbox_writer *writer);
+/* Adds a step to the place of the value that could not be written; `step` is stolen. */
+void coilbox_note_step(coilbox_writer *writer, PyObject *step);
+/* Puts the root and the steps before the message of the exception that is set. */
+void coilbox_name_place(coilbox_writer *writer, const char *root);
 
 /* These return a new reference, or NULL with an exception set. */
 PyObject *coilbox_read_value(coilbox_reader *reader);
@@ -86,6 +98,10 @@ typedef struct {
   PyObject *zone_out;   /* (tzinfo) -> key or [offset, name] */
   PyObject *zone_in;    /* (key or [offset, name]) -> tzinfo */
   PyObject *host_error; /* (description) -> exception to raise for a failed host call */
+  PyObject *frozen;     /* dataclasses.FrozenInstanceError */
+  PyObject *stale;      /* the exception for a handle that is closed */
+  PyObject *decimal;    /* decimal.Decimal */
+  PyObject *uuid;       /* uuid.UUID */
 } coilbox_hooks_t;
 extern coilbox_hooks_t coilbox_hooks;
 

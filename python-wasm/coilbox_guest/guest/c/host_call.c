@@ -1,5 +1,8 @@
-/* Calls from guest Python to host functions. */
-#include "coilbox.h"
+/* Calls from guest Python to the host, and functions of `coilbox.host`, whose values have no types. */
+#include "bridge.h"
+
+#include <stddef.h>
+#include <string.h>
 
 #define FROM_HOST(name) __attribute__((import_module("coilbox"), import_name(#name)))
 
@@ -9,7 +12,83 @@ uint32_t coilbox_host_call(uint32_t function, const void *args, size_t args_size
 FROM_HOST(host_reply) uint32_t coilbox_host_reply(void *reply, size_t reply_capacity);
 
 /* Small calls need no heap. On the stack, because the host may call back into the guest. */
-enum { ARGS_ON_STACK = 1024, REPLY_ON_STACK = 4096 };
+enum { ARGS_ON_STACK = 1024 };
+
+/* ---- large replies ----
+ *
+ * Most of them are `[0, bytes]`. So every large reply is fetched into a bytes object of the length
+ * that it would then have, and begins in that object's own head, over fields that are put back: the
+ * bytes then lie where they must, and nothing is copied.
+ */
+enum { BEFORE_BYTES = 7 }; /* array of two, status 0, bin 32 and its length */
+_Static_assert(offsetof(PyBytesObject, ob_sval) >= offsetof(PyVarObject, ob_size) + BEFORE_BYTES,
+               "the head of a reply would overwrite a reference count");
+
+static uint8_t *large_start(const coilbox_reply *reply) {
+  return (uint8_t *)reply->large->ob_sval - BEFORE_BYTES;
+}
+
+static int fetch_large(coilbox_reply *reply) {
+  reply->large = (PyBytesObject *)PyBytes_FromStringAndSize(NULL, (Py_ssize_t)reply->size - BEFORE_BYTES);
+  if (reply->large == NULL)
+    return -1;
+  uint8_t *start = large_start(reply);
+  memcpy(reply->saved, start, BEFORE_BYTES);
+  reply->data = start;
+  if (coilbox_host_reply(start, reply->size) == reply->size)
+    return 0;
+  coilbox_reply_free(reply);
+  coilbox_malformed("a reply that changed its length");
+  return -1;
+}
+
+static PyObject *give_back_head(coilbox_reply *reply) {
+  PyObject *bytes = (PyObject *)reply->large;
+  memcpy(large_start(reply), reply->saved, BEFORE_BYTES);
+  reply->large = NULL;
+  return bytes;
+}
+
+PyObject *coilbox_reply_bytes(coilbox_reply *reply) {
+  static const uint8_t head[] = {0x92, 0x00, 0xc6};
+  if (reply->large == NULL || memcmp(reply->data, head, sizeof head) != 0)
+    return NULL;
+  size_t size = 0;
+  for (size_t i = sizeof head; i < BEFORE_BYTES; i++)
+    size = size << 8 | reply->data[i];
+  return size == reply->size - BEFORE_BYTES ? give_back_head(reply) : NULL;
+}
+
+void coilbox_reply_free(coilbox_reply *reply) {
+  if (reply->large)
+    Py_DECREF(give_back_head(reply));
+}
+
+/* ---- sending ---- */
+
+int coilbox_send(uint32_t function, coilbox_writer *writer, coilbox_reply *reply) {
+  reply->large = NULL;
+  reply->data = reply->small;
+  reply->size = coilbox_host_call(function, writer->data, writer->length, reply->small,
+                                  sizeof reply->small);
+  coilbox_writer_free(writer);
+  return reply->size <= sizeof reply->small ? 0 : fetch_large(reply);
+}
+
+int coilbox_control(uint32_t message, const uint64_t *args, size_t count, coilbox_reply *reply) {
+  uint8_t buffer[32];
+  coilbox_writer writer;
+  coilbox_writer_start(&writer, buffer, sizeof buffer);
+  int failed = coilbox_write_array(&writer, count);
+  for (size_t i = 0; !failed && i < count; i++)
+    failed = coilbox_write_int(&writer, (int64_t)args[i]);
+  if (!failed)
+    return coilbox_send(COILBOX_CONTROL | message, &writer, reply);
+  coilbox_writer_free(&writer);
+  return -1;
+}
+
+/* ---- untyped functions ---- */
 
 static int write_arguments(coilbox_writer *writer, PyObject *const *args, Py_ssize_t count,
                            PyObject *names) {
@@ -17,10 +96,12 @@ static int write_arguments(coilbox_writer *writer, PyObject *const *args, Py_ssi
     return -1;
   writer->depth = 2;
   for (Py_ssize_t i = 0; i < count; i++) {
-    char place[32];
-    PyOS_snprintf(place, sizeof place, "argument %zd", i + 1);
-    if (coilbox_encode(writer, args[i], place) < 0)
+    if (coilbox_write_value(writer, args[i]) < 0) {
+      char place[32];
+      PyOS_snprintf(place, sizeof place, "argument %zd", i + 1);
+      coilbox_name_place(writer, place);
       return -1;
+    }
   }
   Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
   if (coilbox_write_map(writer, (size_t)named) < 0)
@@ -35,59 +116,22 @@ static int write_arguments(coilbox_writer *writer, PyObject *const *args, Py_ssi
   return 0;
 }
 
-static PyObject *take_reply(PyObject *reply) {
-  PyObject *value = NULL;
-  long status = -1;
-  if (PyList_CheckExact(reply) && PyList_GET_SIZE(reply) == 2) {
-    status = PyLong_AsLong(PyList_GET_ITEM(reply, 0));
-    value = PyList_GET_ITEM(reply, 1);
-  }
-  if (status == 0)
-    return Py_NewRef(value);
-  if (status != 1)
-    return PyErr_Occurred() ? NULL : coilbox_malformed("a reply to a host call without its list");
-  PyObject *error = PyObject_CallOneArg(coilbox_hooks.host_error, value);
-  if (error && PyExceptionInstance_Check(error))
-    PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-  Py_XDECREF(error);
-  return NULL;
-}
-
-static PyObject *receive(const void *data, size_t size) {
-  PyObject *reply = coilbox_decode(data, size);
-  if (reply == NULL)
-    return NULL;
-  PyObject *value = take_reply(reply);
-  Py_DECREF(reply);
-  return value;
-}
-
-static PyObject *receive_long(size_t size) {
-  void *buffer = PyMem_RawMalloc(size);
-  if (buffer == NULL)
-    return PyErr_NoMemory();
-  PyObject *value = coilbox_host_reply(buffer, size) == size
-                        ? receive(buffer, size)
-                        : coilbox_malformed("a reply that changed its length");
-  PyMem_RawFree(buffer);
-  return value;
-}
-
 /* The method of every host function; `self` is the function's number. */
 static PyObject *call_host(PyObject *self, PyObject *const *args, Py_ssize_t count,
                            PyObject *names) {
-  uint32_t function = (uint32_t)PyLong_AsUnsignedLong(self);
-  uint8_t arguments[ARGS_ON_STACK], reply[REPLY_ON_STACK];
+  uint8_t arguments[ARGS_ON_STACK];
   coilbox_writer writer;
   coilbox_writer_start(&writer, arguments, sizeof arguments);
-  int failed = write_arguments(&writer, args, count, names);
-  size_t size = 0;
-  if (!failed)
-    size = coilbox_host_call(function, writer.data, writer.length, reply, sizeof reply);
-  coilbox_writer_free(&writer);
-  if (failed)
+  if (write_arguments(&writer, args, count, names) < 0) {
+    coilbox_writer_free(&writer);
     return NULL;
-  return size <= sizeof reply ? receive(reply, size) : receive_long(size);
+  }
+  coilbox_reply reply;
+  if (coilbox_send((uint32_t)PyLong_AsUnsignedLong(self), &writer, &reply) < 0)
+    return NULL;
+  PyObject *value = coilbox_read_reply(&reply, NULL, NULL, NULL);
+  coilbox_reply_free(&reply);
+  return value;
 }
 
 PyObject *coilbox_host_function(PyObject *module, PyObject *const *args, Py_ssize_t count) {

@@ -1,24 +1,66 @@
 /* The built-in module _coilbox: what the guest's Python side needs from C. */
-#include "coilbox.h"
+#include "bridge.h"
 
 #include <stdio.h>
 
 coilbox_hooks_t coilbox_hooks;
 
+/* Takes the hooks of a struct of objects from keyword arguments of their names. References are kept
+ * for ever: the module is set up once. */
+static PyObject *take_hooks(PyObject **hooks, const char *const *names, PyObject *kwargs) {
+  for (; *names; names++, hooks++) {
+    PyObject *hook = kwargs ? PyDict_GetItemString(kwargs, *names) : NULL;
+    if (hook == NULL) {
+      PyErr_Format(PyExc_TypeError, "the hook %s is missing", *names);
+      return NULL;
+    }
+    *hooks = Py_NewRef(hook);
+  }
+  Py_RETURN_NONE;
+}
+
 static PyObject *set_hooks(PyObject *module, PyObject *args, PyObject *kwargs) {
   (void)module;
-  static char *names[] = {"handle",   "unsendable", "reduce",     "restore",
-                          "zone_out", "zone_in",    "host_error", NULL};
-  coilbox_hooks_t hooks;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$OOOOOOO", names, &hooks.handle,
-                                   &hooks.unsendable, &hooks.reduce, &hooks.restore,
-                                   &hooks.zone_out, &hooks.zone_in, &hooks.host_error))
+  (void)args;
+  static const char *const names[] = {"handle",     "unsendable", "reduce", "restore",
+                                      "zone_out",   "zone_in",    "host_error", "frozen",
+                                      "stale",      "decimal",    "uuid",   NULL};
+  _Static_assert(sizeof names / sizeof *names - 1 == sizeof coilbox_hooks / sizeof(PyObject *), "");
+  return take_hooks((PyObject **)&coilbox_hooks, names, kwargs);
+}
+
+static PyObject *set_bridge_hooks(PyObject *module, PyObject *args, PyObject *kwargs) {
+  (void)module;
+  (void)args;
+  static const char *const names[] = {"find_plan", "export",    "release",
+                                      "pending",   "read_more", NULL};
+  _Static_assert(
+      sizeof names / sizeof *names - 1 == sizeof coilbox_bridge_hooks / sizeof(PyObject *), "");
+  return take_hooks((PyObject **)&coilbox_bridge_hooks, names, kwargs);
+}
+
+/* control(message, arguments): send a control message. */
+static PyObject *control(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  unsigned long message = count == 2 ? PyLong_AsUnsignedLong(args[0]) : COILBOX_OPERATION;
+  if (message >= COILBOX_OPERATION || !PyList_Check(args[1])) {
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_TypeError, "control(message, arguments)");
     return NULL;
-  /* References are kept for ever: the module is set up once. */
-  for (PyObject **hook = (PyObject **)&hooks; hook != (PyObject **)(&hooks + 1); hook++)
-    Py_INCREF(*hook);
-  coilbox_hooks = hooks;
-  Py_RETURN_NONE;
+  }
+  uint8_t buffer[512];
+  coilbox_writer writer;
+  coilbox_writer_start(&writer, buffer, sizeof buffer);
+  if (coilbox_write_value(&writer, args[1]) < 0) {
+    coilbox_writer_free(&writer);
+    return NULL;
+  }
+  coilbox_reply reply;
+  if (coilbox_send(COILBOX_CONTROL | (uint32_t)message, &writer, &reply) < 0)
+    return NULL;
+  PyObject *value = coilbox_read_reply(&reply, NULL, NULL, NULL);
+  coilbox_reply_free(&reply);
+  return value;
 }
 
 static PyObject *encode(PyObject *module, PyObject *value) {
@@ -55,6 +97,10 @@ static PyObject *flush_stdio(PyObject *module, PyObject *ignored) {
 static PyMethodDef methods[] = {
     {"set_hooks", (PyCFunction)(void (*)(void))set_hooks, METH_VARARGS | METH_KEYWORDS,
      "Give C the functions that it calls; once, at boot."},
+    {"set_bridge_hooks", (PyCFunction)(void (*)(void))set_bridge_hooks,
+     METH_VARARGS | METH_KEYWORDS, "Give the bridge the functions that it calls; once, at boot."},
+    {"control", (PyCFunction)(void (*)(void))control, METH_FASTCALL,
+     "control(message, arguments): send a control message to the host."},
     {"host_function", (PyCFunction)(void (*)(void))coilbox_host_function, METH_FASTCALL,
      "host_function(number, name, module_name): a callable for a function of the host."},
     {"encode", encode, METH_O, "The value as bytes of the codec."},
@@ -68,6 +114,18 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "_coilbox", .m_size = -1, .m_methods = methods};
 
+static int add_types(PyObject *module) {
+  PyTypeObject *types[] = {&coilbox_module_type,  &coilbox_stream_type,  &coilbox_ready_type,
+                           &coilbox_record_type,  &coilbox_resource_type, &coilbox_default_type};
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (PyModule_AddType(module, types[i]) < 0)
+      return -1;
+  return 0;
+}
+
 PyMODINIT_FUNC PyInit__coilbox(void) {
-  return coilbox_datetime_init() < 0 ? NULL : PyModule_Create(&definition);
+  PyObject *module = coilbox_datetime_init() < 0 ? NULL : PyModule_Create(&definition);
+  if (module && add_types(module) < 0)
+    Py_CLEAR(module);
+  return module;
 }

@@ -33,6 +33,7 @@ def boot():
     requests.install()
     event_loop.adapt()
     recursion.install()
+    importlib.import_module("coilbox._bindings")
     for name in os.environ.get("COILBOX_PRELOAD", "").split():
         importlib.import_module(name)
     program.set_environment({})

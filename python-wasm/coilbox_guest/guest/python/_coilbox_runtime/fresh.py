@@ -6,7 +6,7 @@ import time
 
 import coilbox.host
 
-from _coilbox_runtime import program, recursion, values
+from _coilbox_runtime import modules, program, recursion, values
 
 
 def start(facts):
@@ -19,6 +19,8 @@ def start(facts):
     coilbox.host._set_functions(facts["functions"])
     for kind, name, *spec in facts["types"]:
         values.specs[name] = (kind, *spec)
+    if facts.get("modules"):
+        modules.offer(facts["modules"])
     for module, renew in _RENEWALS.items():
         if module in sys.modules:
             renew(sys.modules[module])

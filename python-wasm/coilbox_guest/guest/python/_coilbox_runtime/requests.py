@@ -1,14 +1,30 @@
 """Requests of the host: the functions that C calls."""
 
+import dataclasses
+import decimal
 import sys
+import uuid
 from contextlib import suppress
 
 import _coilbox
 
-from _coilbox_runtime import errors, fresh, host_errors, program, stdio, values
+from _coilbox_runtime import (
+    calls,
+    errors,
+    exports,
+    fresh,
+    host_errors,
+    modules,
+    program,
+    stdio,
+    values,
+)
 
-_START, _RUN, _CALL = 0, 1, 2
+_START, _RUN, _CALL, _SERVE = 0, 1, 2, 3
 _VALUE, _ERROR, _EXIT = 0, 1, 2
+
+
+_OWN = (program, fresh, exports)
 
 
 class Snippet(tuple):
@@ -28,10 +44,14 @@ def handle(request):
                 stdio.flush()
         if operation == _RUN:
             return Snippet((_VALUE, _run(*request[1:])))
+        if operation == _SERVE:
+            return _VALUE, exports.serve(*request[1:])
         if operation == _START:
             return _VALUE, fresh.start(request[1])
         raise ValueError(f"no request has the number {operation!r}")
     except SystemExit as error:
+        if operation == _SERVE:  # an error of the callback: the program goes on
+            return _ERROR, errors.describe(error, _own_frames_cut(error))
         return _EXIT, _exit_code(error)
     except BaseException as error:
         return _ERROR, errors.describe(error, _own_frames_cut(error))
@@ -66,7 +86,7 @@ def _own_frames_cut(error):
 
 
 def _is_own(namespace):
-    return namespace is globals() or namespace is program.__dict__ or namespace is fresh.__dict__
+    return any(namespace is module.__dict__ for module in _OWN) or namespace is globals()
 
 
 def unsendable(error, outcome):
@@ -86,4 +106,15 @@ def install():
         zone_out=values.zone_out,
         zone_in=values.zone_in,
         host_error=host_errors.host_error,
+        stale=host_errors.StaleHandle,
+        frozen=dataclasses.FrozenInstanceError,
+        decimal=decimal.Decimal,
+        uuid=uuid.UUID,
+    )
+    _coilbox.set_bridge_hooks(
+        find_plan=modules.find_plan,
+        export=exports.export,
+        release=exports.release,
+        pending=calls.pending,
+        read_more=calls.read_more,
     )

@@ -1,0 +1,367 @@
+/* Streams that the host sends, and awaitables that have their value. */
+#include "bridge.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* ---- a value to be awaited ---- */
+
+typedef struct {
+  PyObject_HEAD
+  PyObject *value; /* NULL once it was taken */
+} ready_object;
+
+PyObject *coilbox_ready(PyObject *value) {
+  if (value == NULL)
+    return NULL;
+  ready_object *made = PyObject_New(ready_object, &coilbox_ready_type);
+  if (made)
+    made->value = value;
+  else
+    Py_DECREF(value);
+  return (PyObject *)made;
+}
+
+static PyObject *ready_await(PyObject *self) {
+  return Py_NewRef(self);
+}
+
+static PySendResult ready_send(PyObject *self, PyObject *ignored, PyObject **result) {
+  (void)ignored;
+  ready_object *ready = (ready_object *)self;
+  *result = ready->value;
+  ready->value = NULL;
+  if (*result)
+    return PYGEN_RETURN;
+  PyErr_SetString(PyExc_RuntimeError, "awaited twice");
+  return PYGEN_ERROR;
+}
+
+/* For code that awaits by hand. */
+static PyObject *ready_next(PyObject *self) {
+  PyObject *value;
+  if (ready_send(self, NULL, &value) == PYGEN_ERROR)
+    return NULL;
+  /* Not PyErr_SetObject: it would take a tuple for the exception's arguments. */
+  PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+  Py_DECREF(value);
+  if (stop)
+    PyErr_SetRaisedException(stop);
+  return NULL;
+}
+
+static void ready_dealloc(PyObject *self) {
+  Py_XDECREF(((ready_object *)self)->value);
+  PyObject_Free(self);
+}
+
+static PyAsyncMethods ready_async = {.am_await = ready_await, .am_send = ready_send};
+
+PyTypeObject coilbox_ready_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "coilbox._bindings.Ready",
+    .tp_doc = "An awaitable that has its value.",
+    .tp_basicsize = sizeof(ready_object),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = ready_dealloc,
+    .tp_as_async = &ready_async,
+    .tp_iter = ready_await,
+    .tp_iternext = ready_next,
+};
+
+/* ---- streams ---- */
+
+/* How many items are asked for at once: it doubles while replies are small, so that the first item
+ * comes soon and many small ones cost few calls. */
+enum { FIRST_WINDOW = 8, LAST_WINDOW = 1024, LARGE_REPLY = 64 * 1024 };
+
+typedef struct {
+  PyObject_HEAD
+  coilbox_module *module;
+  const coilbox_type *item;
+  uint64_t handle; /* 0: closed or at its end */
+  PyObject *exports;
+  PyObject *waiting; /* the future of items that were asked for, for Python; or None */
+  PyObject **items;
+  size_t position, count, window;
+  bool asking;
+} stream_object;
+
+PyObject *coilbox_stream_new(coilbox_module *module, const coilbox_type *item, uint64_t handle,
+                             PyObject *exports) {
+  stream_object *stream = (stream_object *)coilbox_stream_type.tp_alloc(&coilbox_stream_type, 0);
+  if (stream == NULL) {
+    coilbox_drop_handle(handle);
+    coilbox_drop_exports(exports);
+    return NULL;
+  }
+  stream->module = (coilbox_module *)Py_NewRef((PyObject *)module);
+  stream->item = item;
+  stream->handle = handle;
+  stream->exports = exports;
+  stream->waiting = Py_NewRef(Py_None);
+  stream->window = FIRST_WINDOW;
+  return (PyObject *)stream;
+}
+
+static void forget_items(stream_object *stream) {
+  PyObject **items = stream->items;
+  size_t position = stream->position, count = stream->count;
+  stream->items = NULL;
+  stream->position = stream->count = 0;
+  while (position < count)
+    Py_DECREF(items[position++]);
+  PyMem_Free(items);
+}
+
+/* The host has nothing more to send. */
+static void end(stream_object *stream) {
+  stream->handle = 0;
+  PyObject *exports = stream->exports;
+  stream->exports = NULL;
+  coilbox_drop_exports(exports);
+}
+
+/* ---- items ---- */
+
+static int take_items(stream_object *stream, coilbox_reader *reader) {
+  Py_ssize_t count = coilbox_read_array(reader);
+  if (count < 0)
+    return -1;
+  PyObject **items = PyMem_Calloc((size_t)count + 1, sizeof *items);
+  if (items == NULL) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  forget_items(stream);
+  stream->items = items;
+  reader->depth = 2;
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject *item = coilbox_read_typed(reader, stream->item);
+    if (item == NULL) {
+      forget_items(stream);
+      return -1;
+    }
+    items[i] = item;
+    stream->count++;
+  }
+  return 0;
+}
+
+/* Reads `[0, [finished, [item, ...]]]`; other replies are as for calls. */
+static int take_reply(stream_object *stream, coilbox_reply *reply, uint64_t *call) {
+  const coilbox_plan *plan = &stream->module->plan;
+  coilbox_reader reader = {.next = reply->data, .end = reply->data + reply->size};
+  static const uint8_t head[] = {0x92, 0x00, 0x92};
+  if (reply->size < 5 || memcmp(reply->data, head, sizeof head) != 0) {
+    static const coilbox_type none = {.kind = COILBOX_NONE, .name = "none"};
+    PyObject *value = coilbox_read_reply(reply, plan, &none, call);
+    Py_XDECREF(value);
+    if (value && (call == NULL || *call == 0)) {
+      coilbox_malformed("not items of a stream");
+      return -1;
+    }
+    return value ? 0 : -1;
+  }
+  reader.next += sizeof head;
+  uint8_t finished = *reader.next++;
+  if ((finished != 0xc2 && finished != 0xc3) || take_items(stream, &reader) < 0) {
+    if (!PyErr_Occurred())
+      coilbox_malformed("not items of a stream");
+    return -1;
+  }
+  if (reader.next != reader.end || (finished == 0xc2 && stream->count == 0)) {
+    forget_items(stream);
+    coilbox_malformed("not items of a stream");
+    return -1;
+  }
+  if (finished == 0xc3)
+    end(stream);
+  if (reply->size < LARGE_REPLY / 2 && stream->window < LAST_WINDOW)
+    stream->window *= 2;
+  else if (reply->size > LARGE_REPLY && stream->window > 1)
+    stream->window /= 2;
+  return 0;
+}
+
+/* Asks for items; `call` is NULL if the answer must come now. */
+static int ask(stream_object *stream, uint64_t *call) {
+  if (stream->asking || stream->waiting != Py_None) {
+    PyErr_SetString(PyExc_RuntimeError, "the stream is already being read");
+    return -1;
+  }
+  uint64_t args[] = {stream->handle, stream->window};
+  coilbox_reply reply;
+  stream->asking = true;
+  coilbox_flush_dropped();
+  uint32_t begin = call ? COILBOX_BEGIN : 0;
+  int failed = coilbox_control(COILBOX_NEXT | begin, args, 2, &reply);
+  stream->asking = false;
+  if (failed == 0) {
+    failed = take_reply(stream, &reply, call);
+    coilbox_reply_free(&reply);
+  }
+  if (failed)
+    end(stream); /* a stream that raised has ended, as a generator has */
+  return failed;
+}
+
+static PyObject *next_item(stream_object *stream) {
+  return stream->position < stream->count ? stream->items[stream->position++] : NULL;
+}
+
+static PyObject *stream_next(PyObject *self) {
+  stream_object *stream = (stream_object *)self;
+  PyObject *item = next_item(stream);
+  if (item || stream->handle == 0 || ask(stream, NULL) < 0)
+    return item;
+  return next_item(stream);
+}
+
+static PyObject *stream_anext(PyObject *self) {
+  stream_object *stream = (stream_object *)self;
+  PyObject *item = next_item(stream);
+  if (item)
+    return coilbox_ready(item);
+  if (stream->handle == 0) {
+    PyErr_SetNone(PyExc_StopAsyncIteration);
+    return NULL;
+  }
+  return PyObject_CallOneArg(coilbox_bridge_hooks.read_more, self);
+}
+
+/* ---- for read_more, in Python ---- */
+
+static PyObject *stream_begin(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  uint64_t call = 0;
+  if (ask((stream_object *)self, &call) < 0)
+    return NULL;
+  return call ? PyLong_FromUnsignedLongLong(call) : Py_NewRef(Py_None);
+}
+
+static PyObject *stream_fetch(PyObject *self, PyObject *number) {
+  stream_object *stream = (stream_object *)self;
+  uint64_t call = PyLong_AsUnsignedLongLong(number);
+  coilbox_reply reply;
+  if (PyErr_Occurred() || coilbox_control(COILBOX_FETCH, &call, 1, &reply) < 0)
+    return NULL;
+  int failed = take_reply(stream, &reply, NULL);
+  coilbox_reply_free(&reply);
+  if (failed) {
+    end(stream);
+    return NULL;
+  }
+  Py_RETURN_NONE;
+}
+
+static PyObject *stream_pop(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  PyObject *item = next_item((stream_object *)self);
+  if (item == NULL)
+    PyErr_SetNone(PyExc_StopAsyncIteration);
+  return item;
+}
+
+/* ---- closing ---- */
+
+static PyObject *stream_close(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  stream_object *stream = (stream_object *)self;
+  uint64_t handle = stream->handle;
+  end(stream);
+  forget_items(stream);
+  PyObject *waiting = stream->waiting;
+  stream->waiting = Py_NewRef(Py_None);
+  PyObject *cancelled =
+      waiting == Py_None ? Py_NewRef(Py_None) : PyObject_CallMethod(waiting, "cancel", NULL);
+  Py_DECREF(waiting);
+  if (cancelled == NULL)
+    return NULL;
+  Py_DECREF(cancelled);
+  return handle && coilbox_close_handle(handle) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *stream_enter(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  return Py_NewRef(self);
+}
+
+static PyObject *stream_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+  (void)args;
+  (void)count;
+  return stream_close(self, NULL);
+}
+
+static PyObject *stream_aenter(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  return coilbox_ready(Py_NewRef(self));
+}
+
+static PyObject *stream_aexit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+  return coilbox_ready(stream_exit(self, args, count));
+}
+
+static int stream_traverse(PyObject *self, visitproc visit, void *arg) {
+  stream_object *stream = (stream_object *)self;
+  Py_VISIT(stream->module);
+  Py_VISIT(stream->exports);
+  Py_VISIT(stream->waiting);
+  for (size_t i = stream->position; i < stream->count; i++)
+    Py_VISIT(stream->items[i]);
+  return 0;
+}
+
+static int stream_clear(PyObject *self) {
+  stream_object *stream = (stream_object *)self;
+  coilbox_drop_handle(stream->handle);
+  end(stream);
+  forget_items(stream);
+  Py_XSETREF(stream->waiting, Py_NewRef(Py_None));
+  return 0;
+}
+
+static void stream_dealloc(PyObject *self) {
+  stream_object *stream = (stream_object *)self;
+  PyObject_GC_UnTrack(self);
+  stream_clear(self);
+  Py_XDECREF(stream->waiting);
+  Py_XDECREF(stream->module);
+  Py_TYPE(self)->tp_free(self);
+}
+
+static PyMethodDef methods[] = {
+    {"close", stream_close, METH_NOARGS, "End it: the host frees what it holds for it."},
+    {"_begin", stream_begin, METH_NOARGS, NULL},
+    {"_fetch", stream_fetch, METH_O, NULL},
+    {"_pop", stream_pop, METH_NOARGS, NULL},
+    {"__enter__", stream_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))stream_exit, METH_FASTCALL, NULL},
+    {"__aenter__", stream_aenter, METH_NOARGS, NULL},
+    {"__aexit__", (PyCFunction)(void (*)(void))stream_aexit, METH_FASTCALL, NULL},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"_waiting", Py_T_OBJECT_EX, offsetof(stream_object, waiting), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyObject *itself(PyObject *self) { return Py_NewRef(self); }
+
+static PyAsyncMethods stream_async = {.am_aiter = itself, .am_anext = stream_anext};
+
+PyTypeObject coilbox_stream_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "coilbox._bindings.Stream",
+    .tp_doc = "Values that the host sends: read them with ``for`` or ``async for``.",
+    .tp_basicsize = sizeof(stream_object),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = stream_dealloc,
+    .tp_traverse = stream_traverse,
+    .tp_clear = stream_clear,
+    .tp_as_async = &stream_async,
+    .tp_iter = itself,
+    .tp_iternext = stream_next,
+    .tp_methods = methods,
+    .tp_members = members,
+};
