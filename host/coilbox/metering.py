@@ -37,13 +37,13 @@ class CallMeter:
         """Begin a run: everything is 0 again."""
         self.calls = self.argument_bytes = self.reply_bytes = 0
 
-    def called(self, size: int) -> None:
-        """The guest calls with arguments of ``size`` bytes.
+    def called(self, size: int, calls: int = 1) -> None:
+        """The guest calls with arguments of ``size`` bytes; ``calls`` is 0 if it calls no function.
 
         Raises:
             StopGuest: it is one call or some bytes too many.
         """
-        self.calls += 1
+        self.calls += calls
         limit = self.limits.host_calls
         if self.calls > limit:
             raise StopGuest(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from coilbox.bridge.imports import BRIDGE_IMPORTS
 from coilbox.engines import choose_engine
 from coilbox.engines.protocol import HostImport, Program
-from coilbox.host_calls import BRIDGE_IMPORTS
 from coilbox.images import Image
 from coilbox.progress import Progress
 from coilbox.wasi import WASI_IMPORTS

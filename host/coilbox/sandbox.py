@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import threading
 import warnings
@@ -12,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from coilbox.bindings.host import Extension
+from coilbox.bridge import HostFunctions, Offer
 from coilbox.codec import TypeRegistry
 from coilbox.errors import (
     SandboxBusyError,
@@ -19,7 +22,6 @@ from coilbox.errors import (
     SandboxStoppedError,
     UsageError,
 )
-from coilbox.host_calls import HostFunctions
 from coilbox.images import Image, open_image
 from coilbox.limits import DEFAULT_LIMITS, Limits, Usage
 from coilbox.mounts import Mount, Scratch
@@ -30,13 +32,21 @@ from coilbox.session import FRESH, LAST, Session, Streams
 from coilbox.stream import RunStream
 from coilbox.wasi import VirtualTree
 
+_numbers = itertools.count(1)
+
 
 class Sandbox:
     """A Python interpreter that can reach nothing but what it is given here.
 
     Variables, imports and files of the scratch directory stay from one ``run`` to the next,
     until ``reset()``. Use it in a ``with`` block, or call ``close()``. One thread may use it at
-    a time; ``cancel()`` may come from any.
+    a time; ``cancel()`` may come from any. A host function may call ``run`` and ``call`` of the
+    sandbox that called it, on the same thread.
+
+    Attributes:
+        id: names the sandbox in logs and in the contexts of extensions' functions.
+        engine: the name of the engine that runs it.
+        limits: what the guest may use.
 
     Args:
         image: an image, or the name or key of one in the cache; the default image if None,
@@ -48,10 +58,13 @@ class Sandbox:
         functions: host functions that the guest can call, by name: ``from coilbox import host``
             there, then ``host.name(...)``. They run on the calling thread, outside the limits.
         types: enums and dataclasses whose values may cross in both directions.
+        extensions: typed host functions (docs/bindings.md): modules that the guest can import.
+        grants: the capabilities that the guest has of those that the extensions declare.
         limits: what the guest may use.
 
     Raises:
         UsageError: an argument does not fit.
+        ExtensionError: an extension is not complete, or its guest module is wrong.
         ImageError: the image is missing, damaged or of another version.
         EngineError: the engine cannot load it.
     """
@@ -66,6 +79,8 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         functions: HostFunctions | None = None,
         types: Iterable[type] = (),
+        extensions: Iterable[Extension] = (),
+        grants: Iterable[str] = (),
         limits: Limits | None = None,
     ) -> None:
         self._session: Session | None = None
@@ -77,7 +92,6 @@ class Sandbox:
         self._mounts = tuple(mounts)
         self._scratch = scratch
         self._env = _strings(env or {}, "env")
-        self._functions = _functions(functions or {})
         self._types = TypeRegistry(types)
         if self.limits.memory_bytes < self._image.memory_bytes:
             raise UsageError(
@@ -85,6 +99,16 @@ class Sandbox:
                 f"{self._image.memory_bytes} in image {self._image.name}"
             )
         self.engine, self._program = load_program(self._image, engine)
+        self._offer = Offer(
+            _functions(functions or {}),
+            self._types,
+            extensions,
+            grants,
+            self._image,
+            self.engine,
+            self.limits.value_bytes,
+        )
+        self.id = f"sandbox-{next(_numbers)}"
         self._session = self._new_session()
 
     def run(
@@ -262,30 +286,34 @@ class Sandbox:
             self._image.info,
             tree,
             self.limits,
-            self._functions,
+            self._offer,
             self._types,
             self._env,
             self._totals,
+            self.id,
         )
 
     @contextmanager
     def _used(self, *, stopped: bool = False) -> Iterator[Session]:
-        """Hold the sandbox for one operation."""
+        """Hold the sandbox for one operation; runs and calls may nest in its host functions."""
         if not self._in_use.acquire(blocking=False):
-            raise SandboxBusyError(
-                "the sandbox is in use by another thread, or by the host function that now calls "
-                "it; give each thread its own sandbox"
-            )
+            session = self._session
+            if stopped or session is None or not session.bridge.may_nest:
+                raise SandboxBusyError(
+                    "the sandbox is in use by another thread, or by the host function that now "
+                    "wants to reset or close it; give each thread its own sandbox"
+                )
+            _check_going_on(session)
+            yield session
+            return
         try:
             if self._closed:
                 raise SandboxClosedError("the sandbox is closed; make a new one")
             session = self._session
             if session is None:  # a reset failed halfway
                 session = self._session = self._new_session()
-            if session.stopped is not None and not stopped:
-                raise SandboxStoppedError(
-                    f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
-                )
+            if not stopped:
+                _check_going_on(session)
             yield session
         finally:
             self._in_use.release()
@@ -307,6 +335,13 @@ class Sandbox:
             OutputSink("stdout", limits.output_bytes, on_stdout),
             OutputSink("stderr", limits.output_bytes, on_stderr),
             limits.wall_seconds if timeout is None else min(timeout, limits.wall_seconds),
+        )
+
+
+def _check_going_on(session: Session) -> None:
+    if session.stopped is not None:
+        raise SandboxStoppedError(
+            f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
         )
 
 

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import sub
 from typing import Any
 
+from coilbox.bridge import Bridge, Offer
+from coilbox.bridge.forms import Reply
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.engines.protocol import Program, StopGuest
 from coilbox.errors import (
     CpuLimitExceeded,
+    EngineError,
     GuestCancelled,
     GuestError,
     GuestProtocolError,
     MemoryLimitExceeded,
     TimeLimitExceeded,
 )
-from coilbox.host_calls import HostCalls, HostFunctions
 from coilbox.images import ImageInfo
 from coilbox.limits import Limits, Usage
 from coilbox.metering import CallMeter, Reading, value_too_large
@@ -41,7 +45,8 @@ class Session:
 
     Attributes:
         wasi: the files and streams that the guest sees.
-        host_calls: the host functions that the guest may call.
+        bridge: its host calls.
+        waiting_reply: the reply of a host call that did not fit and waits to be fetched.
         meter: what its host calls came to in this run.
         limits: what the guest may use.
         stopped: why the guest cannot go on, or None.
@@ -53,15 +58,17 @@ class Session:
         info: ImageInfo,
         tree: VirtualTree,
         limits: Limits,
-        functions: HostFunctions,
+        offer: Offer,
         types: TypeRegistry,
         env: Mapping[str, str],
         totals: Usage,
+        sandbox_id: str,
     ) -> None:
         self.limits = limits
         self._totals = totals
         self.meter = CallMeter(limits)
-        self.host_calls = HostCalls(functions, types, self.meter)
+        self.bridge = Bridge(offer, sandbox_id, self._exchange)
+        self.waiting_reply: Reply = b""
         self.stopped: GuestError | None = None
         self._types = types
         self._info = info
@@ -69,6 +76,7 @@ class Session:
         self._started = False
         self._cancelled = False
         self._alarm: Alarm | None = None
+        self._outer_counters: tuple[int, int, int, int, int] | None = None
         self._stop_event = threading.Event()
         sink = OutputSink("stdout", 0, None)
         self.wasi = WasiContext(
@@ -116,22 +124,45 @@ class Session:
 
     def close(self) -> None:
         """Free everything. Calling it twice is allowed."""
+        self.bridge.close()
         self._instance.close()
         self.wasi.close()
 
     def _interrupt(self) -> None:
         self._stop_event.set()
+        self.bridge.interrupt()
         self._instance.interrupt()
 
     def _perform(self, request: bytes, streams: Streams) -> Result:
+        if self._alarm is not None:
+            return self._perform_nested(request, streams)
         self.wasi.begin_run(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
         self.meter.start()
+        return self._conduct(request, streams)
+
+    def _perform_nested(self, request: bytes, streams: Streams) -> Result:
+        """Perform a request of a host function that this guest has called."""
+        outer = self._alarm, self._outer_counters
+        self._outer_counters = self._counters()
+        stdio = {"stdin": streams.stdin, "stdout": streams.stdout, "stderr": streams.stderr}
+        try:
+            with self.wasi.nested_run(**stdio):
+                return self._conduct(request, streams)
+        finally:
+            self._alarm, self._outer_counters = outer
+            if self.stopped is not None:
+                self.bridge.break_off(self.stopped)  # it cannot go on where it made the call
+
+    def _conduct(self, request: bytes, streams: Streams) -> Result:
+        start = Reading()
         value: Any = None
         exit_code = 0
         error: GuestError | None = None
-        start = Reading()
         alarm = self._alarm = watchdog.arm(
             streams.seconds, self.limits.cpu_seconds, self._interrupt
+        )
+        before = self.bridge.enter(
+            None if streams.seconds == math.inf else time.monotonic() + streams.seconds
         )
         if self._cancelled:
             watchdog.hurry(alarm)
@@ -143,17 +174,21 @@ class Session:
                 reply = decode(self._exchange(request), self._types, self.limits.value_bytes)
             finally:
                 self._alarm = None
+                self.bridge.leave(before)
                 watchdog.disarm(alarm)
             value, error, exit_code = _outcome(reply)
-            if alarm.fired or self._cancelled:
+            if self.bridge.stopped:
                 raise GuestCancelled("stopped")  # the reply came with the stop: it is stopped
         except StopGuest as stop:
             error, exit_code = self._stop_reason(stop.reason)
         except GuestError as stopped:
             error, exit_code = stopped, -1
-            if alarm.fired or self._cancelled:
+            if self.bridge.stopped:
                 error = self._interruption(streams.seconds, start, alarm)
             self.stopped = error
+        except EngineError:  # the guest was not entered: the thread has no room for it
+            self._usage(start, streams)
+            raise
         except BaseException:
             # Raised by a host function or a callback, or Ctrl-C: the guest was cut off halfway.
             self.stopped = GuestCancelled("an exception of the host stopped the guest")
@@ -173,27 +208,38 @@ class Session:
     def _usage(self, start: Reading, streams: Streams) -> Usage:
         """What the run has used, which also comes to the sandbox's totals."""
         end = Reading()
-        meter = self.meter
+        before = self._outer_counters or (0,) * 5
+        calls, arguments, replies, written, created = map(sub, self._counters(), before)
         usage = Usage(
             end.wall - start.wall,
             end.cpu - start.cpu,
             self._instance.memory_size,
             streams.stdout.size,
             streams.stderr.size,
-            meter.calls,
-            meter.argument_bytes,
-            meter.reply_bytes,
-            self.wasi.written_bytes,
-            self.wasi.created_files,
+            calls,
+            arguments,
+            replies,
+            written,
+            created,
             end.faults - start.faults,
         )
-        self._totals.add(usage)
+        if self._outer_counters is None:  # else it is a part of the outer run's
+            self._totals.add(usage)
         return usage
+
+    def _counters(self) -> tuple[int, int, int, int, int]:
+        """What is counted from the start of a run."""
+        meter, wasi = self.meter, self.wasi
+        return (
+            *(meter.calls, meter.argument_bytes, meter.reply_bytes),
+            *(wasi.written_bytes, wasi.created_files),
+        )
 
     def _start_request(self) -> bytes:
         facts = {
             "env": dict(self._env),
-            "functions": self.host_calls.names,
+            "functions": self.bridge.offer.plain.names,
+            "modules": self.bridge.offer.modules,
             "types": self._types.specs(),
             "recursion": int(min(self.limits.recursion, _HIGHEST_RECURSION)),
         }
@@ -231,7 +277,7 @@ class Session:
         raise reason
 
     def _interruption(self, seconds: float, start: Reading, alarm: Alarm) -> GuestError:
-        if self._cancelled or alarm.signalled:
+        if self._cancelled or alarm.signalled or not alarm.fired:
             return GuestCancelled("the guest was cancelled")
         now = Reading()
         if alarm.out_of_cpu:

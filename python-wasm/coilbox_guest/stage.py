@@ -16,11 +16,10 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from coilbox.cache import Cache, sha256
-from coilbox.codec import TypeRegistry, decode, encode
+from coilbox.codec import decode, encode
 from coilbox.engines import get_engine
 from coilbox.engines.protocol import HostImport, Instance, Program, StopGuest
 from coilbox.errors import BuildError, CoilboxError
-from coilbox.host_calls import HostCalls
 from coilbox.images import ABI_VERSION, Image, ImageInfo
 from coilbox.limits import Limits
 from coilbox.programs import IMPORTS
@@ -175,7 +174,9 @@ class _StageImage:
 
 
 class _Context:
-    """What host imports find of a build's guest; as much of a Session as they ask for."""
+    """What host imports find of a build's guest: as much of a Session as they ask for before any
+    host call is made.
+    """
 
     def __init__(self, archive: ZipArchive, environment: Mapping[str, str], seed: int) -> None:
         self.output = io.BytesIO()
@@ -186,7 +187,6 @@ class _Context:
             clock=_StandingClock(),
             entropy=_SeededEntropy(seed),
         )
-        self.host_calls = HostCalls({}, TypeRegistry())
         self.limits = Limits(memory_bytes=_MEMORY_LIMIT)
         self.environment = [f"{k}={v}\0".encode() for k, v in sorted(environment.items())]
 

@@ -87,7 +87,7 @@ def test_what_a_function_raises_stays_on_the_host(
         "except Exception as e: caught = type(e).__name__, str(e), traceback.format_exc()\n"
         "caught"
     )
-    with caplog.at_level(logging.ERROR, logger="coilbox.host_calls"):
+    with caplog.at_level(logging.ERROR, logger="coilbox.bridge"):
         name, message, trace = box.run(code).check().value
     assert "fail" in message
     for text in (name, message, trace):
@@ -126,11 +126,12 @@ def test_base_exceptions_go_through_to_the_caller(sandbox: Any, kind: type[BaseE
     assert box.run("1 + 1").value == 2
 
 
-def test_a_reply_that_cannot_cross(sandbox: Any) -> None:
+def test_a_reply_that_cannot_cross(sandbox: Any, caplog: pytest.LogCaptureFixture) -> None:
     box = sandbox(functions={"give": lambda: [object()]})
     error = box.run("from coilbox import host; host.give()").error
     assert isinstance(error, GuestException)
-    assert "cannot cross" in error.message
+    assert error.type == "coilbox.HostInternalError"
+    assert "value[1][0]: cannot send an object" in caplog.text
     assert box.run("1").value == 1
 
 
@@ -159,25 +160,82 @@ def test_a_flood_of_calls(sandbox: Any) -> None:
     assert result.value == counted[0] == result.usage.host_calls == 20_000
 
 
-def test_a_function_may_not_use_its_own_sandbox(sandbox: Any) -> None:
-    caught: list[str] = []
+def test_a_function_may_not_end_its_own_sandbox(sandbox: Any) -> None:
     boxes: list[Sandbox] = []
 
     def reenter() -> str:
-        for action in (
-            lambda: boxes[0].run("1"),
-            lambda: boxes[0].reset(),
-            lambda: boxes[0].close(),
-            lambda: boxes[0].call("math:gcd", 1, 2),
-        ):
-            with pytest.raises(SandboxBusyError) as raised:
+        for action in (boxes[0].reset, boxes[0].close):
+            with pytest.raises(SandboxBusyError, match=r"reset or close|cancel"):
                 action()
-            caught.append(str(raised.value))
         return "refused"
 
     boxes.append(sandbox(functions={"reenter": reenter}))
     assert boxes[0].run("from coilbox import host; host.reenter()").check().value == "refused"
-    assert len(caught) == 4
+    assert boxes[0].run("1").value == 1
+
+
+def test_a_function_may_run_its_own_sandbox(sandbox: Any) -> None:
+    boxes: list[Sandbox] = []
+    inner: list[Any] = []
+
+    def again(code: str) -> Any:
+        inner.append(boxes[0].run(code))
+        return inner[-1].value, boxes[0].call("math:gcd", 12, 18).value
+
+    boxes.append(sandbox(functions={"again": again}))
+    code = "from coilbox import host\nx = 20\ny = host.again('print(x); x += 1; x * 2')\n(x, y)"
+    result = boxes[0].run(code)
+    assert result.check().value == (21, (42, 6))
+    assert (inner[0].stdout, result.stdout) == ("20\n", "")
+    assert (inner[0].usage.host_calls, result.usage.host_calls) == (0, 1)
+    error = boxes[0].run("host.again('1/0')\n5").check()
+    assert (error.value, type(inner[1].error).__name__) == (5, "GuestException")
+
+
+def test_runs_within_runs_have_a_limit(sandbox: Any) -> None:
+    boxes: list[Sandbox] = []
+    deepest: list[int] = []
+
+    def deeper(level: int) -> Any:
+        deepest.append(level)
+        return boxes[0].run(f"from coilbox import host\nhost.deeper({level + 1})").check().value
+
+    boxes.append(sandbox(functions={"deeper": deeper}))
+    error = boxes[0].run("from coilbox import host\nhost.deeper(1)").error
+    assert isinstance(error, GuestException)
+    assert error.type == "coilbox.HostInternalError"
+    assert max(deepest) == 8
+    assert boxes[0].run("1").value == 1
+
+
+def test_the_innermost_run_has_a_stack(sandbox: Any) -> None:
+    boxes: list[Sandbox] = []
+    recursion = "def f(): f()\ntry:\n    f()\nexcept RecursionError: caught = True\ncaught"
+
+    def deeper(level: int) -> Any:
+        call = f"from coilbox import host\nhost.deeper({level + 1})"
+        return boxes[0].run(call if level < 8 else recursion).check().value
+
+    boxes.append(sandbox(functions={"deeper": deeper}))
+    assert boxes[0].run("from coilbox import host\nhost.deeper(1)").check().value is True
+
+
+def test_a_run_within_a_run_that_is_stopped_stops_both(sandbox: Any) -> None:
+    boxes: list[Sandbox] = []
+    inner: list[Any] = []
+
+    def again(code: str) -> None:
+        inner.append(boxes[0].run(code, timeout=0.1))
+
+    boxes.append(sandbox(functions={"again": again}))
+    code = "from coilbox import host\nhost.again('while True: pass')\nprint('went on')"
+    result = boxes[0].run(code)
+    assert type(inner[0].error).__name__ == "TimeLimitExceeded"
+    assert result.error is not None
+    assert result.stdout == ""
+    with pytest.raises(SandboxStoppedError):
+        boxes[0].run("1")
+    boxes[0].reset()
     assert boxes[0].run("1").value == 1
 
 

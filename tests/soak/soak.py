@@ -269,7 +269,7 @@ def _folder() -> Iterator[Path]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the log of what host functions raised, which would be most of the output."""
-    log = logging.getLogger("coilbox.host_calls")
+    log = logging.getLogger("coilbox.bridge")
     log.disabled = True
     try:
         yield

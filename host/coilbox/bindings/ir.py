@@ -7,6 +7,7 @@ reads no YAML. Everything is frozen and in the order of the spec, and every defa
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -359,6 +360,13 @@ class Spec:
         from coilbox.bindings.irjson import digest
 
         return digest(self)
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256, in hex, of the spec with its documentation: names what is generated from it."""
+        from coilbox.bindings.irjson import to_json
+
+        return hashlib.sha256(to_json(self).encode()).hexdigest()
 
     def _operations(self) -> Iterator[Operation]:
         index = 0

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import enum
 import functools
-import re
 import struct
-import uuid
-import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +21,8 @@ from coilbox.codec.nesting import (
     scan,
 )
 from coilbox.codec.registry import Opaque, TypeRegistry
-from coilbox.errors import GuestProtocolError, UnsupportedValueError, ValueLimitExceeded
+from coilbox.codec.scalars import SCALARS
+from coilbox.errors import GuestProtocolError, ValueLimitExceeded
 
 # Decoding a nested extension value copies it; so many times the message may be copied altogether.
 _COPIES = 16
@@ -36,13 +32,6 @@ _COMPLEX_SIZE = 16
 
 # Below this size keys of equal hash cannot cost much; above it a hook checks every dict.
 _CHECK_HASHES_FROM = 1 << 15
-
-_ZONE = re.compile(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,3}")
-_DECIMAL = re.compile(
-    rb"[+-]?(\d+(\.\d*)?|\.\d+)(E[+-]?\d{1,18})?|[+-]?(Infinity|s?NaN\d*)", re.I | re.A
-)
-
-_EXACT = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 
 
 class Decoder:
@@ -65,17 +54,10 @@ class Decoder:
             ext_hook=self._ext,
         )
         self._handlers: dict[int, Callable[[bytes], object]] = {
-            wire.INT: _big_int,
+            **SCALARS,
             wire.TUPLE: self._tuple,
             wire.SET: self._set,
             wire.FROZENSET: self._frozenset,
-            wire.SURROGATES: _surrogates,
-            wire.DATETIME: self._datetime,
-            wire.DATE: self._date,
-            wire.TIME: self._time,
-            wire.TIMEDELTA: self._timedelta,
-            wire.DECIMAL: _decimal,
-            wire.UUID: _uuid,
             wire.ENUM: self._enum,
             wire.DATACLASS: self._dataclass,
             wire.COMPLEX: _complex,
@@ -172,12 +154,6 @@ class Decoder:
             raise Malformed("an extension value without its array")
         return items
 
-    def _integers(self, items: list[Any]) -> list[int]:
-        for item in items:
-            if type(item) is not int:
-                raise Malformed("a date or time with fields that are not integers")
-        return items
-
     def _tuple(self, data: bytes) -> tuple[Any, ...]:
         self._nested = True
         return tuple(self._items(data))
@@ -193,26 +169,6 @@ class Decoder:
         items = self._items(data)
         check_hashes(items, len(items))
         return frozenset(items)
-
-    def _datetime(self, data: bytes) -> datetime.datetime:
-        *fields, fold, zone = self._items(data, (9,))
-        year, month, day, hour, minute, second, micro = self._integers(fields)
-        return datetime.datetime(
-            year, month, day, hour, minute, second, micro, _zone(zone), fold=_fold(fold)
-        )
-
-    def _date(self, data: bytes) -> datetime.date:
-        year, month, day = self._integers(self._items(data, (3,)))
-        return datetime.date(year, month, day)
-
-    def _time(self, data: bytes) -> datetime.time:
-        *fields, fold, zone = self._items(data, (6,))
-        hour, minute, second, micro = self._integers(fields)
-        return datetime.time(hour, minute, second, micro, _zone(zone), fold=_fold(fold))
-
-    def _timedelta(self, data: bytes) -> datetime.timedelta:
-        days, seconds, micros = self._integers(self._items(data, (3,)))
-        return datetime.timedelta(days, seconds, micros)
 
     def _enum(self, data: bytes) -> enum.Enum:
         name, member = self._items(data, (2,))
@@ -260,55 +216,7 @@ def _named(value: object) -> str:
     return repr(value)[:80] if type(value) in (str, int) else f"a {type(value).__name__}"
 
 
-def _big_int(data: bytes) -> int:
-    return int.from_bytes(data, "little", signed=True)
-
-
-def _surrogates(data: bytes) -> str:
-    return data.decode("utf-8", "surrogatepass")
-
-
-def _decimal(data: bytes) -> decimal.Decimal:
-    if not _DECIMAL.fullmatch(data):
-        raise Malformed("a Decimal that is not a number")
-    return _EXACT.create_decimal(data.decode("ascii"))
-
-
-def _uuid(data: bytes) -> uuid.UUID:
-    return uuid.UUID(bytes=data)
-
-
 def _complex(data: bytes) -> complex:
     if len(data) != _COMPLEX_SIZE:
         raise Malformed("a complex number of another size")
     return complex(*struct.unpack("<dd", data))
-
-
-def _fold(fold: object) -> int:
-    if type(fold) is not int or fold not in (0, 1):
-        raise Malformed("a time with a fold other than 0 and 1")
-    return fold
-
-
-def _zone(zone: object) -> datetime.tzinfo | None:
-    if zone is None:
-        return None
-    if type(zone) is str:
-        if not _ZONE.fullmatch(zone):
-            raise Malformed("a time zone that is not the name of one")
-        try:
-            return zoneinfo.ZoneInfo(zone)
-        except Exception:
-            # Not the guest's fault: it may know more zones than this machine.
-            raise UnsupportedValueError(
-                f"the guest sent a time in the zone {zone!r}, which this machine has no data for: "
-                "install the tzdata package"
-            ) from None
-    if type(zone) is not list or len(zone) != 2 or type(zone[0]) is not int:
-        raise Malformed("a time zone that is neither a name nor an offset")
-    offset = datetime.timedelta(microseconds=zone[0])
-    if zone[1] is None:
-        return datetime.timezone(offset)
-    if type(zone[1]) is not str:
-        raise Malformed("a time zone whose name is not a text")
-    return datetime.timezone(offset, zone[1])

@@ -7,7 +7,6 @@ import decimal
 import enum
 import struct
 import uuid
-import zoneinfo
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,10 +15,19 @@ import msgpack  # type: ignore[import-untyped]
 from coilbox.codec import wire
 from coilbox.codec.nesting import TOO_DEEP, Malformed, is_too_deep, scan
 from coilbox.codec.registry import TypeRegistry
+from coilbox.codec.scalars import (
+    big_int,
+    from_date,
+    from_datetime,
+    from_decimal,
+    from_time,
+    from_timedelta,
+    from_uuid,
+    with_surrogates,
+)
 from coilbox.errors import UnsupportedValueError
 
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1  # what MessagePack has integers for
-_MICROSECOND = datetime.timedelta(microseconds=1)
 
 # Subclasses go as these, found in this order (datetime is a subclass of date).
 _BASES: tuple[type[Any], ...] = (
@@ -43,25 +51,17 @@ class Encoder:
         self._nested = False  # whether a container went as an extension value
         self._packers: list[msgpack.Packer] = []
         self._makers: dict[type[Any], Callable[[Any], object]] = {
-            int: _big_int,
+            int: big_int,
             tuple: lambda v: self._container(wire.TUPLE, v),
             set: lambda v: self._container(wire.SET, v),
             frozenset: lambda v: self._container(wire.FROZENSET, v),
             complex: lambda v: msgpack.ExtType(wire.COMPLEX, struct.pack("<dd", v.real, v.imag)),
-            datetime.datetime: lambda v: self._fields(
-                wire.DATETIME,
-                *(v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.fold),
-                _zone(v.tzinfo),
-            ),
-            datetime.date: lambda v: self._fields(wire.DATE, v.year, v.month, v.day),
-            datetime.time: lambda v: self._fields(
-                wire.TIME, v.hour, v.minute, v.second, v.microsecond, v.fold, _zone(v.tzinfo)
-            ),
-            datetime.timedelta: lambda v: self._fields(
-                wire.TIMEDELTA, v.days, v.seconds, v.microseconds
-            ),
-            decimal.Decimal: lambda v: msgpack.ExtType(wire.DECIMAL, str(v).encode("ascii")),
-            uuid.UUID: lambda v: msgpack.ExtType(wire.UUID, v.bytes),
+            datetime.datetime: from_datetime,
+            datetime.date: from_date,
+            datetime.time: from_time,
+            datetime.timedelta: from_timedelta,
+            decimal.Decimal: from_decimal,
+            uuid.UUID: from_uuid,
         }
 
     def encode(self, value: object, labels: Sequence[str] = ()) -> bytes:
@@ -102,7 +102,7 @@ class Encoder:
             return self._packers[depth].pack(value)  # type: ignore[no-any-return]
         except UnicodeEncodeError:
             self._depth = depth + 1
-            return self._packers[depth].pack(_with_surrogates(value))  # type: ignore[no-any-return]
+            return self._packers[depth].pack(with_surrogates(value))  # type: ignore[no-any-return]
         finally:
             self._depth = depth
 
@@ -157,9 +157,6 @@ class Encoder:
     def _container(self, code: int, value: Any) -> msgpack.ExtType:
         self._nested = True
         return msgpack.ExtType(code, self._pack(list(value)))
-
-    def _fields(self, code: int, *fields: object) -> msgpack.ExtType:
-        return msgpack.ExtType(code, self._pack(list(fields)))
 
     def _find_bad(self, value: object, labels: Sequence[str]) -> tuple[str, str]:
         """Return place and reason of the first value inside ``value`` that cannot cross."""
@@ -223,39 +220,3 @@ def _short(value: object) -> str:
     if isinstance(value, (int, float)):
         return repr(value) if abs(value) < 1e30 else "..."
     return f"<{type(value).__qualname__}>"
-
-
-def _with_surrogates(value: Any) -> object:
-    """Replace text with lone surrogates, which the packer refuses, in what the packer packs."""
-    if type(value) is str:
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return msgpack.ExtType(wire.SURROGATES, value.encode("utf-8", "surrogatepass"))
-        return value
-    if type(value) is list:
-        return [_with_surrogates(item) for item in value]
-    if type(value) is dict:
-        return {_with_surrogates(key): _with_surrogates(item) for key, item in value.items()}
-    return value
-
-
-def _big_int(value: int) -> msgpack.ExtType:
-    # One bit for the sign; ~value has as many bits as value needs when it is negative.
-    bits = (value if value >= 0 else ~value).bit_length() + 1
-    return msgpack.ExtType(wire.INT, value.to_bytes((bits + 7) // 8, "little", signed=True))
-
-
-def _zone(zone: datetime.tzinfo | None) -> object:
-    if zone is None:
-        return None
-    if isinstance(zone, datetime.timezone):
-        # The arguments that it was made with: its name only if one was given.
-        offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
-        return [offset // _MICROSECOND, name[0] if name else None]
-    if isinstance(zone, zoneinfo.ZoneInfo) and zone.key is not None:
-        return zone.key
-    raise _Refused(
-        f"cannot send a time zone of type {_full_name(type(zone))}: "
-        "use datetime.timezone or zoneinfo.ZoneInfo"
-    )

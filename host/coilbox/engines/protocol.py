@@ -65,6 +65,13 @@ class Instance(Protocol):
             GuestProtocolError: the range lies outside the memory.
         """
 
+    def view(self, address: int, length: int) -> memoryview:
+        """Bytes of linear memory where they lie: to be released before the guest goes on.
+
+        Raises:
+            GuestProtocolError: the range lies outside the memory.
+        """
+
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Copy bytes into linear memory.
 

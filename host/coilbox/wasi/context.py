@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import (
@@ -92,12 +94,34 @@ class WasiContext:
         and with nothing written yet.
         """
         self.written_bytes = self.created_files = 0
+        for number, descriptor in enumerate(self._stdio(stdin, stdout, stderr)):
+            self.table.replace(number, descriptor)
+
+    @contextmanager
+    def nested_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> Iterator[None]:
+        """Give a run within a run streams of its own, until the block ends."""
+        table = self.table.open
+        before = {number: table.get(number) for number in range(3)}
+        table.update(enumerate(self._stdio(stdin, stdout, stderr)))
+        try:
+            yield
+        finally:
+            for number, descriptor in before.items():
+                if descriptor is not None:
+                    table[number] = descriptor
+                else:
+                    table.pop(number, None)
+
+    def _stdio(
+        self, stdin: Input, stdout: OutputSink, stderr: OutputSink
+    ) -> tuple[Descriptor, Descriptor, Descriptor]:
         # TYPE_UNKNOWN is what a pipe is to WASI; a character device would be a terminal to isatty.
-        replace = self.table.replace
         source = InputStream(stdin, self.stopped)
-        replace(0, Descriptor(c.TYPE_UNKNOWN, _INPUT_RIGHTS, source=source))
-        replace(1, Descriptor(c.TYPE_UNKNOWN, _OUTPUT_RIGHTS, sink=stdout))
-        replace(2, Descriptor(c.TYPE_UNKNOWN, _OUTPUT_RIGHTS, sink=stderr))
+        return (
+            Descriptor(c.TYPE_UNKNOWN, _INPUT_RIGHTS, source=source),
+            Descriptor(c.TYPE_UNKNOWN, _OUTPUT_RIGHTS, sink=stdout),
+            Descriptor(c.TYPE_UNKNOWN, _OUTPUT_RIGHTS, sink=stderr),
+        )
 
     def close(self) -> None:
         """Close all descriptors and the tree. Calling it twice is allowed."""

@@ -155,6 +155,11 @@ class NativeInstance:
         data: bytes = self._view[address : address + length]
         return data
 
+    def view(self, address: int, length: int) -> memoryview:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        self._check(address, length)
+        return memoryview(self._view)[address : address + length]
+
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """See :class:`coilbox.engines.protocol.Instance`."""
         length = len(data)

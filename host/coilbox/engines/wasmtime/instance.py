@@ -51,6 +51,7 @@ class WasmtimeInstance:
         self._gate = threading.Lock()  # interrupt() against close()
         self._interrupted = False
         self._in_order = True  # every call so far returned
+        self._calls = 0  # that go on: one, and those within it
         self._poll_start = program.poll_page
         self._poll_end = program.poll_page + program.poll_size
         self._store: Store | None = program.stores.take()
@@ -74,21 +75,26 @@ class WasmtimeInstance:
         for index, value in enumerate(args):
             values[index].i = value
         trap = ffi.new("wasm_trap_t **")
-        if current.depth >= current.max_depth:
+        # Within a call of its own the guest stays within that one's stack: Wasmtime keeps the
+        # limit of a store's outermost call.
+        levels = 0 if self._calls else 1
+        if current.depth + levels > current.max_depth:
             raise EngineError(
                 f"this thread's stack has no room for a guest, which takes {STACK_FOR_GUEST} "
                 "bytes for each level of nesting; make the thread with a larger "
                 "threading.stack_size()"
             )
         outer, current.instance = current.instance, self
-        current.depth += 1
+        current.depth += levels
+        self._calls += 1
         try:
             error = capi().wasmtime_func_call_unchecked(
                 store.context, function, values, max(len(args), 1), trap
             )
         finally:
             current.instance = outer
-            current.depth -= 1
+            current.depth -= levels
+            self._calls -= 1
         if error != ffi.NULL or trap[0] != ffi.NULL:
             self._raise(error, trap[0])
         result: int = values[0].i
@@ -123,6 +129,11 @@ class WasmtimeInstance:
         self._check(address, length)
         data: bytes = self._view[address : address + length]
         return data
+
+    def view(self, address: int, length: int) -> memoryview:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        self._check(address, length)
+        return memoryview(self._view)[address : address + length]
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """See :class:`coilbox.engines.protocol.Instance`."""

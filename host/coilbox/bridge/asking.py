@@ -1,0 +1,118 @@
+"""Requests of host functions to the guest: they wait for the guest's thread, then for its answer.
+
+A request is answered at once, or later: the guest's event loop then goes on with it, and the
+guest sends the answer when it has it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, Final
+
+from coilbox.bridge.forms import malformed
+from coilbox.codec import decode
+from coilbox.codec.scalars import pack
+from coilbox.errors import UsageError
+from coilbox.results import guest_exception
+
+INVOKE: Final = 0
+ITEMS: Final = 1
+NO_LONGER: Final = 2
+
+_REQUEST = 3
+_numbers = itertools.count(1)
+
+
+class Asked:
+    """One request.
+
+    Args:
+        what: ``INVOKE``, ``ITEMS`` or ``NO_LONGER``.
+        target: the guest's number of its callback or stream.
+        argument: encoded arguments, or the most items.
+        can_wait: whether the guest may answer later.
+
+    Attributes:
+        number: the host's number of the request.
+        done: whether there is an answer.
+    """
+
+    def __init__(self, what: int, target: int, argument: bytes | int, can_wait: bool) -> None:
+        self.number = next(_numbers)
+        self.done = False
+        self._what = what
+        self._target = target
+        self._argument = argument
+        self._can_wait = can_wait
+        self._payload: Any = None
+        self._error: BaseException | None = None
+        self._notify: Callable[[], None] | None = None
+
+    def message(self) -> bytes:
+        """What the guest is sent."""
+        return pack([_REQUEST, self._what, self.number, self._target, self._argument])
+
+    def replied(self, reply: bytes) -> bool:
+        """Take the guest's reply; whether it is the answer (False: the answer comes later)."""
+        match decode(reply):
+            case [0, True]:
+                if not self._can_wait:
+                    self.fail(
+                        UsageError(
+                            "the guest's callback or stream is asynchronous: it can be used only "
+                            "if the guest awaits the call"
+                        )
+                    )
+                return self.done
+            case [int(status), payload]:
+                self.answered(status, payload)
+                return True
+        raise malformed("a reply to a request outside the ABI")
+
+    def answered(self, status: int, payload: Any) -> None:
+        """Take the answer.
+
+        Raises:
+            GuestProtocolError: it is none.
+        """
+        if status == 1:
+            self.fail(guest_exception(payload))
+            return
+        if status != 0:
+            raise malformed(f"an answer of status {status}")
+        if self._what == INVOKE and type(payload) is not bytes:
+            raise malformed("an answer without its bytes")
+        if self._what == ITEMS:
+            match payload:
+                case [bool(), bytes()]:
+                    pass
+                case _:
+                    raise malformed("items of a stream without their bytes")
+        self._payload = payload
+        self._finish()
+
+    def fail(self, error: BaseException) -> None:
+        """There will be no answer."""
+        if not self.done:
+            self._error = error
+            self._finish()
+
+    def result(self) -> Any:
+        """The answer's payload.
+
+        Raises:
+            GuestError: the guest raised, or is stopped.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._payload
+
+    def when_done(self, notify: Callable[[], None]) -> None:
+        """Have ``notify`` called when there is an answer. Before the request is sent only."""
+        self._notify = notify
+
+    def _finish(self) -> None:
+        self.done = True
+        if self._notify is not None:
+            self._notify()

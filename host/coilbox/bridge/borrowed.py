@@ -1,0 +1,103 @@
+"""What the guest lends to a host function: callbacks and streams."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from coilbox.bridge.asking import INVOKE, ITEMS, Asked
+from coilbox.errors import GuestProtocolError, UsageError
+
+if TYPE_CHECKING:
+    from coilbox.bridge.bridge import Bridge
+
+_BATCH = 256  # items that a host function asks the guest for at once
+
+
+class Borrowed:
+    """A callback or stream of the guest's, until the call ends that has it as an argument."""
+
+    def __init__(
+        self, bridge: Bridge, number: int, begun: bool, convert: Callable[[bytes], Any]
+    ) -> None:
+        self._bridge = bridge
+        self._convert = convert
+        self._number = number
+        self._begun = begun  # the guest's own event loop goes on during the call
+        self._ended = False
+
+    def end(self) -> None:
+        """The call has ended."""
+        self._ended = True
+
+    def _ask(self, what: int, argument: bytes | int) -> Asked:
+        if self._ended:
+            raise UsageError("the guest's callbacks and streams end with the call they came with")
+        return Asked(what, self._number, argument, self._begun)
+
+    def _read(self, data: bytes) -> Any:
+        """What the guest answered, checked: if it is wrong the guest is stopped."""
+        try:
+            return self._convert(data)
+        except GuestProtocolError as error:
+            self._bridge.break_off(error)
+            raise
+
+
+class Callback(Borrowed):
+    """A function of the guest, see :class:`coilbox.bindings.host.Callback`."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        number: int,
+        begun: bool,
+        values: Callable[[tuple[Any, ...]], bytes],
+        read: Callable[[Any], Any],
+    ) -> None:
+        super().__init__(bridge, number, begun, read)
+        self._values = values
+
+    def __call__(self, *args: Any) -> Any:
+        """Call it and wait."""
+        return self._read(self._bridge.ask(self._ask(INVOKE, self._values(args))))
+
+    async def acall(self, *args: Any) -> Any:
+        """Call it, from a coroutine."""
+        return self._read(await self._bridge.ask_async(self._ask(INVOKE, self._values(args))))
+
+
+class GuestStream(Borrowed):
+    """A stream of the guest, see :class:`coilbox.bindings.host.Stream`."""
+
+    def __init__(
+        self, bridge: Bridge, number: int, begun: bool, read: Callable[[Any], Any]
+    ) -> None:
+        super().__init__(bridge, number, begun, read)
+        self._items: deque[Any] = deque()
+        self._finished = False
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        while not self._items:
+            if self._finished:
+                raise StopIteration
+            self._take(self._bridge.ask(self._ask(ITEMS, _BATCH)))
+        return self._items.popleft()
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self._items:
+            if self._finished:
+                raise StopAsyncIteration
+            self._take(await self._bridge.ask_async(self._ask(ITEMS, _BATCH)))
+        return self._items.popleft()
+
+    def _take(self, payload: Any) -> None:
+        self._finished, items = payload
+        self._items.extend(self._read(items))

@@ -1,0 +1,212 @@
+"""Calls of the functions of extensions: one object for each function, one for each call."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from coilbox.bridge.borrowed import Callback, GuestStream
+from coilbox.bridge.context import CallContext
+from coilbox.bridge.forms import Buffer, Reply, length_of
+from coilbox.bridge.limiter import Limiter
+from coilbox.bridge.owned import OpenResource
+from coilbox.bridge.plans import OperationPlan
+from coilbox.bridge.replies import Refused, internal_error
+from coilbox.bridge.streams import OpenStream
+from coilbox.bridge.work import Work
+from coilbox.codec.scalars import pack
+from coilbox.errors import UnsupportedValueError
+
+if TYPE_CHECKING:
+    from coilbox.bridge.bridge import Bridge
+
+
+class Bound:
+    """A function of an extension in one sandbox.
+
+    Attributes:
+        plan: what is known of it.
+        function: its implementation; None for a method, which the resource has.
+        context: the context of calls without a time limit.
+        limiter: its limits; None if it has none.
+        denied: the capability that the sandbox lacks, or None.
+        simple: whether nothing but arguments and result need care.
+    """
+
+    __slots__ = ("context", "denied", "function", "limiter", "plan", "simple")
+
+    def __init__(
+        self,
+        plan: OperationPlan,
+        function: Callable[..., Any] | None,
+        context: CallContext,
+        grants: frozenset[str],
+    ) -> None:
+        self.plan = plan
+        self.function = function
+        self.context = context
+        ir = plan.function
+        self.denied = next((item for item in ir.requires if item not in grants), None)
+        self.limiter = Limiter(plan.name, ir.limits) if plan.is_limited else None
+        self.simple = (
+            function is not None
+            and not inspect.iscoroutinefunction(function)
+            and self.denied is None
+            and not (plan.is_limited or plan.borrows or plan.resource or plan.stream)
+        )
+
+    def failed(self, error: Exception) -> bytes:
+        """The reply for what the function raised."""
+        if isinstance(error, Refused):
+            return error.reply()
+        for cls in type(error).__mro__:
+            encode = self.plan.errors.get(cls)
+            if encode is not None:
+                try:
+                    return encode(error)
+                except Exception as wrong:  # its fields are not of their types
+                    return internal_error(self.plan.name, wrong)
+        return internal_error(self.plan.name, error)
+
+
+class Call(Work):
+    """One call of a function.
+
+    Attributes:
+        bound: the function.
+        extension: the extension's position.
+    """
+
+    def __init__(
+        self, bridge: Bridge, bound: Bound, extension: int, data: Buffer, begun: bool
+    ) -> None:
+        """Let the call in and decode its arguments.
+
+        Raises:
+            Refused: it may not be made.
+            GuestProtocolError: no generated module sends these bytes.
+        """
+        super().__init__(bridge, begun, len(data))
+        self.bound = bound
+        self.extension = extension
+        self._borrowed: list[Callback | GuestStream] = []
+        self._opened = 0
+        self._streams = False
+        if bound.denied is not None:
+            raise Refused(
+                "PermissionError",
+                f"{bound.plan.name} needs the capability {bound.denied!r}, which this sandbox "
+                "was not granted",
+            )
+        limiter = bound.limiter
+        if limiter is not None:
+            limiter.enter(len(data))
+        try:
+            self._take(data)
+        except BaseException:
+            self.release()
+            raise
+
+    def _take(self, data: Buffer) -> None:
+        bound = self.bound
+        try:
+            handle, self._args, self._kwargs = bound.plan.arguments(data, self)
+        except UnsupportedValueError as error:
+            raise Refused("ValueError", str(error)) from None
+        self._function = bound.function or self._method(handle)
+        self._context = bound.context
+        self.timeout = bound.limiter.timeout if bound.limiter is not None else None
+        if self.timeout is not None and bound.plan.stream is None:
+            deadline = time.monotonic() + self.timeout
+            self._context = CallContext(self.bridge, bound.context.state, deadline)
+
+    def _method(self, handle: int) -> Callable[..., Any]:
+        resource = self.bridge.handles.get(handle)
+        if not isinstance(resource, OpenResource):
+            raise Refused("StaleHandle", f"the handle {handle} is no resource")
+        return resource.method(self.bound.plan, self.extension)
+
+    # -- what the guest lends --------------------------------------------------------------------
+
+    def callback(
+        self, number: int, values: Callable[[tuple[Any, ...]], bytes], read: Callable[[Any], Any]
+    ) -> Callback:
+        """A callback among the arguments."""
+        self._borrowed.append(Callback(self.bridge, number, bool(self.number), values, read))
+        return self._borrowed[-1]  # type: ignore[return-value]
+
+    def stream(self, number: int, read: Callable[[Any], Any]) -> GuestStream:
+        """A stream among the arguments."""
+        self._borrowed.append(GuestStream(self.bridge, number, bool(self.number), read))
+        return self._borrowed[-1]  # type: ignore[return-value]
+
+    # -- the work --------------------------------------------------------------------------------
+
+    def is_async(self) -> bool:
+        """See :class:`Work`."""
+        return inspect.iscoroutinefunction(self._function)
+
+    def act(self) -> Reply | Awaitable[Reply]:
+        """See :class:`Work`."""
+        value = self._function(self._context, *self._args, **self._kwargs)
+        return self._await_result(value) if inspect.isawaitable(value) else self._encoded(value)
+
+    async def _await_result(self, value: Awaitable[Any]) -> Reply:
+        return self._encoded(await value)
+
+    def failed(self, error: Exception) -> bytes:
+        """See :class:`Work`."""
+        return self.bound.failed(error)
+
+    def timed_out(self) -> Refused:
+        """See :class:`Work`."""
+        self._context.abandoned = True
+        assert self.bound.limiter is not None
+        return self.bound.limiter.timed_out()
+
+    def cancel(self) -> None:
+        """See :class:`Work`."""
+        if self._context is not self.bound.context:
+            self._context.abandoned = True
+        super().cancel()
+
+    def _encoded(self, value: Any) -> Reply:
+        """The reply for a result.
+
+        Raises:
+            Exception: the result is not of its type.
+        """
+        plan, limiter = self.bound.plan, self.bound.limiter
+        if plan.stream is not None:
+            self._streams = True  # what was borrowed, and a place of the limit, is in use still
+            return self._open(OpenStream(self, value))
+        if plan.resource is not None:
+            extension = self.bridge.offer.extension(self.extension)
+            return self._open(OpenResource(self.bridge, extension, plan, self.extension, value))
+        reply = plan.encode(value)
+        if limiter is not None:
+            limiter.check_reply(length_of(reply))
+        return reply
+
+    def _open(self, item: OpenStream | OpenResource) -> bytes:
+        self._opened = item.number = self.bridge.handles.add(item)
+        return pack([0, self._opened])
+
+    def discard(self) -> None:
+        """See :class:`Work`."""
+        if self._opened:
+            self.bridge.handles.close(self._opened)
+
+    def release(self) -> None:
+        """See :class:`Work`."""
+        if not self._streams:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Give back what the guest lent, and the place of the limit; the stream does if any."""
+        for item in self._borrowed:
+            item.end()
+        if self.bound.limiter is not None:
+            self.bound.limiter.leave()

@@ -1,0 +1,182 @@
+"""The forms in which typed values cross: MessagePack without names, sets, tuples or classes.
+
+``docs/architecture.md`` ("The bridge of extensions") has the table. What is here knows nothing
+of specs: bytes to forms, with every bound on hostile bytes, and forms to bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgpack  # type: ignore[import-untyped]
+
+from coilbox.codec import wire
+from coilbox.codec.nesting import CONTAINER_WEIGHT, Malformed, check_hashes, scan
+from coilbox.codec.scalars import SCALARS, pack
+from coilbox.errors import GuestProtocolError, UnsupportedValueError, ValueLimitExceeded
+from coilbox.limits import DEFAULT_LIMITS
+
+Buffer = bytes | memoryview
+Reply = bytes | tuple[bytes, bytes]
+"""What goes to the guest: bytes, or two parts that it finds one after the other.
+
+Parts spare copying a long text or byte string once more.
+"""
+
+_LEFT_OUT_CODE = 17
+_SMALL = 1024  # data below this may be scanned, above it is copied for that
+_CHECK_HASHES_FROM = 1 << 15
+_LONG = 1 << 14
+
+
+class LeftOut:
+    """The type of ``LEFT_OUT``: an argument that the guest did not give."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "LEFT_OUT"
+
+
+LEFT_OUT: Final = LeftOut()
+
+
+def malformed(reason: str) -> GuestProtocolError:
+    """The error for bytes that no generated module sends."""
+    return GuestProtocolError(f"the guest sent a malformed value: {reason}")
+
+
+def _extension(code: int, data: bytes) -> object:
+    handler = SCALARS.get(code)
+    if handler is not None:
+        return handler(data)
+    if code == _LEFT_OUT_CODE and not data:
+        return LEFT_OUT
+    raise Malformed(f"extension type {code}")
+
+
+class _Weight:
+    """What large data takes in the host: a list of one byte takes many more there."""
+
+    def __init__(self, size: int) -> None:
+        self._left = DEFAULT_LIMITS.value_bytes - size
+
+    def of_list(self, items: list[Any]) -> list[Any]:
+        self._take()
+        return items
+
+    def of_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        self._take()
+        check_hashes((key for key, _ in pairs), len(pairs))
+        return dict(pairs)
+
+    def _take(self) -> None:
+        self._left -= CONTAINER_WEIGHT
+        if self._left < 0:
+            limit = DEFAULT_LIMITS.value_bytes
+            raise ValueLimitExceeded(
+                f"the guest sent a value that takes more than {limit} bytes",
+                limit=limit,
+                used=limit - self._left,
+            )
+
+
+def unpack(data: Buffer) -> Any:
+    """The form that ``data`` holds: lists, dicts, scalars, ``LEFT_OUT``.
+
+    Raises:
+        GuestProtocolError: it holds none, or one that is too deep.
+        UnsupportedValueError: a time zone in it is not known on this machine.
+    """
+    try:
+        if len(data) > wire.MAX_DEPTH and not _is_flat(data):
+            scan(bytes(data))
+        if len(data) < _CHECK_HASHES_FROM:
+            return msgpack.unpackb(data, strict_map_key=False, timestamp=2, ext_hook=_extension)
+        weight = _Weight(len(data))
+        return msgpack.unpackb(
+            data,
+            strict_map_key=False,
+            timestamp=2,
+            ext_hook=_extension,
+            list_hook=weight.of_list,
+            object_pairs_hook=weight.of_dict,
+        )
+    except (UnsupportedValueError, ValueLimitExceeded):
+        raise
+    except Exception as error:
+        # Malformed, what msgpack raises for broken framing, and what the types of extension
+        # values raise (OverflowError, decimal's errors); all have texts without host's secrets.
+        raise malformed(str(error) or type(error).__name__) from None
+
+
+def _is_flat(data: Buffer) -> bool:
+    """Whether ``data`` is an array of few scalars that fill it exactly.
+
+    Such are the calls with long texts or byte strings, which a scan would copy.
+    """
+    if len(data) <= _SMALL or not 0x90 <= data[0] <= 0x9F:
+        return False
+    place = 1
+    for _ in range(data[0] & 0x0F):
+        if place >= len(data):
+            return False
+        width = _WIDTHS[data[place]]
+        if width < 0:  # a length of so many bytes follows
+            start, place = place + 1, place + 1 - width
+            place += int.from_bytes(data[start:place], "big")
+        elif width:
+            place += width
+        else:
+            return False
+    return place == len(data)
+
+
+def _widths() -> list[int]:
+    """For each first byte: bytes of the value, minus the bytes of its length, or 0 (no scalar)."""
+    widths = [0] * 256
+    widths[:0x80] = [1] * 0x80
+    widths[0xA0:0xC0] = range(1, 33)
+    widths[0xC0], widths[0xC2], widths[0xC3] = 1, 1, 1
+    widths[0xC4:0xC7] = [-1, -2, -4]
+    widths[0xCA:0xD4] = [5, 9, 2, 3, 5, 9, 2, 3, 5, 9]
+    widths[0xD9:0xDC] = [-1, -2, -4]
+    widths[0xE0:] = [1] * 32
+    return widths
+
+
+_WIDTHS = _widths()
+
+
+def pack_result(form: object) -> Reply:
+    """The reply ``[0, form]``."""
+    kind = type(form)
+    if kind is bytes and len(form) > _LONG:  # type: ignore[arg-type]
+        return b"\x92\x00\xc6" + len(form).to_bytes(4, "big"), form  # type: ignore
+    return pack([0, form])
+
+
+def length_of(reply: Reply) -> int:
+    """Bytes of a reply."""
+    return len(reply) if isinstance(reply, bytes) else len(reply[0]) + len(reply[1])
+
+
+def array_head(count: int) -> bytes:
+    """The bytes before the items of an array."""
+    if count < 16:
+        return bytes((0x90 | count,))
+    if count < 1 << 16:
+        return b"\xdc" + count.to_bytes(2, "big")
+    return b"\xdd" + count.to_bytes(4, "big")
+
+
+def check_depth(data: Buffer) -> None:
+    """Refuse what the other side would refuse: values of recursive types can be too deep.
+
+    Raises:
+        ValueError: it is nested too deep.
+    """
+    try:
+        scan(bytes(data))
+    except Malformed as error:
+        raise ValueError(str(error)) from None
