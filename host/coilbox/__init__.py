@@ -8,6 +8,7 @@
         print(sandbox.run("sum(range(10))").check().value)
 """
 
+from coilbox.clock import GuestClock
 from coilbox.codec import Opaque
 from coilbox.errors import (
     BuildError,
@@ -63,6 +64,7 @@ __all__ = [
     "FileSizeLimitExceeded",
     "Frame",
     "GuestCancelled",
+    "GuestClock",
     "GuestError",
     "GuestException",
     "GuestProtocolError",

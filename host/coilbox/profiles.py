@@ -14,7 +14,9 @@ holds for editors.
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -30,8 +32,9 @@ from pydantic import (
     model_validator,
 )
 
+from coilbox.clock import GuestClock
 from coilbox.errors import ConfigError, UsageError
-from coilbox.limits import Limits
+from coilbox.limits import LIMITS, Limits
 from coilbox.mounts import Mount, Scratch, guest_components
 from coilbox.resources import configs
 from coilbox.units import parse_seconds, parse_size
@@ -40,6 +43,8 @@ from coilbox.yamlfile import load_yaml
 _LIMITS = Limits()
 _SCRATCH = Scratch()
 _SIZE_PATTERN = r"^\s*(\d+(\.\d+)?|\.\d+)\s*(([kKmMgG]i?)?[bB])?\s*$"
+_SIZE_OR_NONE_PATTERN = r"^\s*(((\d+(\.\d+)?|\.\d+)\s*(([kKmMgG]i?)?[bB])?)|none)\s*$"
+_DURATION_PATTERN = r"^\s*(\d+(\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?\s*$"
 _SECONDS_PATTERN = r"^\s*((\d+(\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?|none)\s*$"
 
 
@@ -49,6 +54,28 @@ def _size(value: object) -> object:
 
 def _seconds(value: object) -> object:
     return parse_seconds(value) if isinstance(value, str) else value
+
+
+def _size_or_none(value: object) -> object:
+    return math.inf if _is_none(value) else _whole(_size(value))
+
+
+def _count_or_none(value: object) -> object:
+    return math.inf if _is_none(value) else _whole(value)
+
+
+def _is_none(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lower() == "none"
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is not a whole number, or none for no limit")
+    return value
+
+
+def _moment(value: object) -> object:
+    return datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _guest_path(value: str) -> str:
@@ -79,6 +106,35 @@ Size = Annotated[
         }
     ),
 ]
+SizeOrNone = Annotated[
+    int | float,
+    BeforeValidator(_size_or_none),
+    Field(gt=0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": _SIZE_OR_NONE_PATTERN},
+            ],
+            "examples": ["256MiB", "1GB", 65536, "none"],
+        }
+    ),
+]
+CountOrNone = Annotated[
+    int | float,
+    BeforeValidator(_count_or_none),
+    Field(gt=0),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^\s*none\s*$"},
+            ],
+            "examples": [1000, "none"],
+        }
+    ),
+]
+Moment = Annotated[datetime.datetime, BeforeValidator(_moment)]
 Seconds = Annotated[
     float,
     BeforeValidator(_seconds),
@@ -90,6 +146,19 @@ Seconds = Annotated[
                 {"type": "string", "pattern": _SECONDS_PATTERN},
             ],
             "examples": ["500ms", "30s", "2m", "none", 1.5],
+        }
+    ),
+]
+Resolution = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": _DURATION_PATTERN},
+            ],
+            "examples": ["1ms", 0.001],
         }
     ),
 ]
@@ -117,6 +186,41 @@ class LimitsSection(_Strict):
         description="What one run may write to stdout, and as much to stderr; a number is in "
         "bytes.",
     )
+    cpu: Seconds = Field(
+        default=_LIMITS.cpu_seconds, description="CPU time of each run; a number is in seconds."
+    )
+    value: Size = Field(
+        default=_LIMITS.value_bytes,
+        description="One value from guest to host, encoded; a number is in bytes.",
+    )
+    host_calls: CountOrNone = Field(
+        default=_LIMITS.host_calls, description="Calls of host functions in one run."
+    )
+    host_call_bytes: SizeOrNone = Field(
+        default=_LIMITS.host_call_bytes,
+        description="Arguments and replies of a run's host calls together; a number is in bytes.",
+    )
+    open_files: int = Field(
+        default=_LIMITS.open_files, gt=0, description="Files and directories open at once."
+    )
+    written: SizeOrNone = Field(
+        default=_LIMITS.written_bytes,
+        description="What one run may write to files; a number is in bytes.",
+    )
+    created_files: CountOrNone = Field(
+        default=_LIMITS.created_files,
+        description="Files, directories and links that one run may make.",
+    )
+    file_size: SizeOrNone = Field(
+        default=_LIMITS.file_bytes,
+        description="The length to which a file may be brought; a number is in bytes.",
+    )
+    recursion: CountOrNone = Field(
+        default=_LIMITS.recursion,
+        ge=100,
+        description="The highest recursion limit of the guest's Python; it starts at 1000, or "
+        "here if this is lower.",
+    )
 
 
 class MountSection(_Strict):
@@ -142,6 +246,37 @@ class ScratchSection(_Strict):
     )
 
 
+class ClockSection(_Strict):
+    """What time it is for the guest."""
+
+    resolution: Resolution | None = Field(
+        default=None, description="The step of its clocks; the host's own if left out."
+    )
+    start: Moment | None = Field(
+        default=None,
+        description="When its time starts, with a time zone: it then has a time of its own, which "
+        "moves when it is looked at and when the guest sleeps. The host's time if left out.",
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> ClockSection:
+        try:
+            self.make()
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def make(self) -> GuestClock:
+        """The clock that the section describes."""
+        return GuestClock(self.resolution, self.start)
+
+
+class RandomSection(_Strict):
+    """Where the guest's randomness comes from."""
+
+    seed: int = Field(ge=0, description="Determines all of it.")
+
+
 class Profile(_Strict):
     """A sandbox profile of coilbox."""
 
@@ -156,6 +291,13 @@ class Profile(_Strict):
     mounts: list[MountSection] = Field(default=[], description="Directories of the host it sees.")
     scratch: ScratchSection | None = Field(
         None, description="A writable directory in memory; none if left out."
+    )
+
+    clock: ClockSection | None = Field(
+        None, description="What time it is for the guest; the host's time if left out."
+    )
+    random: RandomSection | None = Field(
+        None, description="Where its randomness comes from; the host's kernel if left out."
     )
 
     @model_validator(mode="after")
@@ -173,10 +315,12 @@ class Profile(_Strict):
         return {
             "image": self.image,
             "engine": self.engine,
-            "limits": Limits(self.limits.wall, self.limits.memory, self.limits.output),
+            "limits": Limits(**{spec.name: getattr(self.limits, spec.key) for spec in LIMITS}),
             "env": dict(self.env),
             "mounts": tuple(Mount(item.host, item.guest, item.mode) for item in self.mounts),
             "scratch": scratch and Scratch(scratch.path, scratch.size, scratch.files),
+            "clock": self.clock and self.clock.make(),
+            "random_seed": None if self.random is None else self.random.seed,
         }
 
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 
 from coilbox.bindings.host import Extension
 from coilbox.bridge import HostFunctions, Offer
+from coilbox.clock import GuestClock
 from coilbox.codec import TypeRegistry
 from coilbox.errors import (
     SandboxBusyError,
@@ -30,7 +31,9 @@ from coilbox.programs import load_program
 from coilbox.results import Result
 from coilbox.session import FRESH, LAST, Session, Streams
 from coilbox.stream import RunStream
-from coilbox.wasi import VirtualTree
+from coilbox.wasi import SeededEntropy, SystemEntropy, VirtualTree
+
+_HOST_TIME = GuestClock()
 
 _numbers = itertools.count(1)
 
@@ -61,6 +64,9 @@ class Sandbox:
         extensions: typed host functions (docs/bindings.md): modules that the guest can import.
         grants: the capabilities that the guest has of those that the extensions declare.
         limits: what the guest may use.
+        clock: what time it is for the guest; the host's time by default.
+        random_seed: a number from 0 that determines all randomness of the guest; None for the
+            kernel's. With it and a clock of the guest's own, runs of one image repeat exactly.
 
     Raises:
         UsageError: an argument does not fit.
@@ -82,6 +88,8 @@ class Sandbox:
         extensions: Iterable[Extension] = (),
         grants: Iterable[str] = (),
         limits: Limits | None = None,
+        clock: GuestClock | None = None,
+        random_seed: int | None = None,
     ) -> None:
         self._session: Session | None = None
         self._closed = False
@@ -93,6 +101,8 @@ class Sandbox:
         self._scratch = scratch
         self._env = _strings(env or {}, "env")
         self._types = TypeRegistry(types)
+        self._clock = clock or _HOST_TIME
+        self._random_seed = _seed(random_seed)
         if self.limits.memory_bytes < self._image.memory_bytes:
             raise UsageError(
                 f"Limits.memory_bytes is {self.limits.memory_bytes}, but Python itself needs "
@@ -291,6 +301,8 @@ class Sandbox:
             self._env,
             self._totals,
             self.id,
+            self._clock.make(),
+            SystemEntropy() if self._random_seed is None else SeededEntropy(self._random_seed),
         )
 
     @contextmanager
@@ -361,3 +373,9 @@ def _functions(functions: HostFunctions) -> dict[str, Any]:
         if not callable(function):
             raise UsageError(f"host function {name!r} is not callable")
     return dict(functions)
+
+
+def _seed(seed: int | None) -> int | None:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+        raise UsageError(f"random_seed must be a whole number from 0, not {seed!r}")
+    return seed

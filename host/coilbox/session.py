@@ -31,7 +31,7 @@ from coilbox.limits import Limits, Usage
 from coilbox.metering import CallMeter, Reading, value_too_large
 from coilbox.output import OutputSink
 from coilbox.results import Result, uncaught
-from coilbox.wasi import GuestExit, VirtualTree, WasiContext
+from coilbox.wasi import Clock, Entropy, GuestExit, VirtualTree, WasiContext
 from coilbox.watchdog import Alarm, watchdog
 
 _START, _RUN, _CALL = 0, 1, 2
@@ -63,6 +63,8 @@ class Session:
         env: Mapping[str, str],
         totals: Usage,
         sandbox_id: str,
+        clock: Clock,
+        entropy: Entropy,
     ) -> None:
         self.limits = limits
         self._totals = totals
@@ -84,6 +86,8 @@ class Session:
             stdin=b"",
             stdout=sink,
             stderr=sink,
+            clock=clock,
+            entropy=entropy,
             stop_event=self._stop_event,
             limits=limits,
         )

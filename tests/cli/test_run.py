@@ -193,6 +193,8 @@ class TestJson:
             "value_repr": "{'a': [1, 2.5, None]}",
             "stdout": "out\n",
             "stderr": "err\n",
+            "stdout_truncated": False,
+            "stderr_truncated": False,
             "error": None,
         }
         assert isinstance(usage, dict)

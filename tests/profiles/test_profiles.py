@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from pathlib import Path
 
 import pytest
 
-from coilbox import ConfigError, Limits, Mount, Scratch
+from coilbox import ConfigError, GuestClock, Limits, Mount, Scratch
+from coilbox.limits import LIMITS
 from coilbox.profiles import load_profile, profile_names, schema_text
 from coilbox.resources import configs
 
@@ -20,7 +22,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_profiles_that_come_with_coilbox() -> None:
-    assert profile_names() == ["default", "strict", "trusted"]
+    assert profile_names() == ["default", "deterministic", "strict", "trusted"]
     for name in profile_names():
         assert load_profile(name).description
 
@@ -33,6 +35,8 @@ def test_the_default_profile_is_what_a_sandbox_has_anyway() -> None:
         "env": {},
         "mounts": (),
         "scratch": None,
+        "clock": None,
+        "random_seed": None,
     }
 
 
@@ -40,9 +44,20 @@ def test_strict_allows_less_and_trusted_more() -> None:
     default = Limits()
     strict = load_profile("strict").sandbox_options()["limits"]
     trusted = load_profile("trusted").sandbox_options()["limits"]
-    for name in ("wall_seconds", "memory_bytes", "output_bytes"):
-        assert getattr(strict, name) < getattr(default, name) < getattr(trusted, name)
-    assert trusted.wall_seconds == math.inf
+    for spec in LIMITS:
+        values = [getattr(limits, spec.name) for limits in (strict, default, trusted)]
+        assert values == sorted(values)
+        assert values[0] < values[1] or spec.name == "recursion"
+        assert values[2] == math.inf or not spec.endless
+    assert load_profile("strict").sandbox_options()["clock"] == GuestClock(0.001)
+
+
+def test_the_deterministic_profile() -> None:
+    options = load_profile("deterministic").sandbox_options()
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    assert options["clock"] == GuestClock(0.001, start)
+    assert options["random_seed"] == 0
+    assert options["limits"] == Limits()
 
 
 def test_the_schema_is_up_to_date() -> None:
@@ -68,7 +83,12 @@ version: 1
 description: everything
 image: other
 engine: wasmtime
-limits: {wall: 500ms, memory: 1GB, output: 1000}
+limits:
+  {wall: 500ms, memory: 1GB, output: 1000, cpu: 2m, value: 1KiB,
+   host_calls: 7, host_call_bytes: none, open_files: 3, written: 2MiB,
+   created_files: none, file_size: 5, recursion: 200}
+clock: {resolution: 10ms, start: 2030-05-06T07:08:09+02:00}
+random: {seed: 42}
 env: {LANG: C.UTF-8, N: "1"}
 mounts:
   - {host: data, guest: /data}
@@ -79,7 +99,9 @@ scratch: {size: 1MiB, path: /scratch, files: 7}
     assert load_profile(path).sandbox_options() == {
         "image": "other",
         "engine": "wasmtime",
-        "limits": Limits(0.5, 10**9, 1000),
+        "limits": Limits(0.5, 10**9, 1000, 120, 1024, 7, math.inf, 3, 2 << 20, math.inf, 5, 200),
+        "clock": GuestClock(0.01, datetime.datetime(2030, 5, 6, 5, 8, 9, tzinfo=datetime.UTC)),
+        "random_seed": 42,
         "env": {"LANG": "C.UTF-8", "N": "1"},
         "mounts": (Mount(str(tmp_path / "data"), "/data"), Mount("/srv", "/srv/x", "rw")),
         "scratch": Scratch("/scratch", 1 << 20, 7),
@@ -104,8 +126,8 @@ def test_an_unknown_name() -> None:
     with pytest.raises(ConfigError) as caught:
         load_profile("trusty")
     assert str(caught.value) == (
-        "there is no profile 'trusty'; there are default, strict, trusted, and files by their "
-        "path (such as ./mine.yaml)"
+        "there is no profile 'trusty'; there are default, deterministic, strict, trusted, and "
+        "files by their path (such as ./mine.yaml)"
     )
 
 
@@ -121,6 +143,16 @@ def test_an_unknown_name() -> None:
         ("version: 1\nlimits:\n  memory: 12M\n", "3:3", "ambiguous: write 12MiB or 12MB"),
         ("version: 1\nlimits:\n  memory: 5GiB\n", "3:3", "less than or equal to 4294967296"),
         ("version: 1\nlimits:\n  output: true\n", "3:3", "valid integer"),
+        ("version: 1\nlimits:\n  memory: none\n", "3:3", "'none' is not a size"),
+        ("version: 1\nlimits:\n  host_calls: 1.5\n", "3:3", "1.5 is not a whole number"),
+        ("version: 1\nlimits:\n  host_calls: many\n", "3:3", "'many' is not a whole number"),
+        ("version: 1\nlimits:\n  written: 12M\n", "3:3", "ambiguous"),
+        ("version: 1\nlimits:\n  open_files: none\n", "3:3", "valid integer"),
+        ("version: 1\nlimits:\n  recursion: 99\n", "3:3", "greater than or equal to 100"),
+        ("version: 1\nclock:\n  start: 2026-01-01T00:00:00\n", "3:3", "needs a time zone"),
+        ("version: 1\nclock:\n  start: tomorrow\n", "3:3", "Invalid isoformat"),
+        ("version: 1\nclock:\n  resolution: none\n", "3:3", "must be 1e-9 to 3600 seconds"),
+        ("version: 1\nrandom:\n  seed: -1\n", "3:3", "greater than or equal to 0"),
         ("version: 1\nenv:\n  N: 1\n", "3:3", "env.N: Input should be a valid string"),
         ("version: 1\nenv:\n  A=B: x\n", "3:3", "cannot be the name of an environment variable"),
         ("version: 1\nmounts:\n- guest: /x\n", "3:3", "mounts.0.host: Field required"),

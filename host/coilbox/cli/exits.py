@@ -16,6 +16,7 @@ from coilbox.errors import (
     LimitExceeded,
     UsageError,
 )
+from coilbox.limits import LIMITS
 
 GUEST_EXCEPTION = 1
 """The guest's code raised; as ``python`` would exit."""
@@ -32,18 +33,12 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """The reader of our output went away: 128 + SIGPIPE."""
 
-# What the API calls its limits, and the options that set them here.
-_OPTIONS = {
-    "Limits.wall_seconds": "--timeout",
-    "Limits.memory_bytes": "--memory",
-    "Limits.output_bytes": "--output",
-}
-
 
 def complain(text: str) -> None:
     """Tell of a failure on stderr, each line under the program's name."""
-    for name, option in _OPTIONS.items():
-        text = text.replace(name, option)
+    # What the API calls its limits, and the options that set them here.
+    for spec in LIMITS:
+        text = text.replace(f"Limits.{spec.name}", spec.option)
     # A stderr that is gone is no reason to fail in another way.
     try:
         for line in text.splitlines():
@@ -65,7 +60,7 @@ def discard(stream: TextIO | None) -> None:
 def code_of(error: CoilboxError) -> int:
     """The exit code that an error stands for."""
     match error:
-        case GuestException():
+        case GuestException():  # also one that met the recursion limit
             return GUEST_EXCEPTION
         case LimitExceeded():
             return LIMIT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,11 +12,42 @@ import click
 from coilbox.cli import types
 from coilbox.engines import ENGINE_NAMES, choose_engine
 from coilbox.images import open_image
-from coilbox.limits import Limits
+from coilbox.limits import DEFAULT_LIMITS, LIMITS, Limits, LimitSpec
 from coilbox.mounts import Mount, Scratch
 from coilbox.sandbox import Sandbox
+from coilbox.units import format_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_LIMIT_TYPES = {
+    ("seconds", True): ("SECONDS", types.seconds),
+    ("bytes", False): ("SIZE", types.size),
+    ("bytes", True): ("SIZE", types.size_or_none),
+    ("count", False): ("COUNT", types.count),
+    ("count", True): ("COUNT", types.count_or_none),
+}
+
+
+def _limit_option(spec: LimitSpec) -> Callable[[Function], Function]:
+    metavar, convert = _LIMIT_TYPES[spec.kind, spec.endless]
+    default = _shown(getattr(DEFAULT_LIMITS, spec.name), spec.kind)
+    none = " Or none." if spec.endless else ""
+    return click.option(
+        spec.option,
+        spec.name,
+        metavar=metavar,
+        type=convert,
+        help=f"{spec.help}{none}  [default: {default}]",
+    )
+
+
+def _shown(value: float, kind: str) -> str:
+    if value == math.inf:
+        return "none"
+    if kind == "seconds":
+        return f"{value:g}s"
+    return format_size(value).replace(".0 ", "").replace(" ", "") if kind == "bytes" else str(value)
+
 
 _OPTIONS = (
     click.option(
@@ -39,24 +71,7 @@ _OPTIONS = (
         multiple=True,
         help="An environment variable of the guest; NAME alone takes its value from here.",
     ),
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=types.seconds,
-        help="Wall time, like 10, 500ms, 2m or none.  [default: 30s]",
-    ),
-    click.option(
-        "--memory",
-        metavar="SIZE",
-        type=types.size,
-        help="Memory of the guest, at most 4GiB.  [default: 512MiB]",
-    ),
-    click.option(
-        "--output",
-        metavar="SIZE",
-        type=types.size,
-        help="What it may write to stdout, and as much to stderr.  [default: 16MiB]",
-    ),
+    *map(_limit_option, LIMITS),
     click.option(
         "--profile",
         metavar="FILE|NAME",
@@ -84,12 +99,10 @@ def open_sandbox(
     mounts: tuple[Mount, ...],
     scratch: Scratch | None,
     env: tuple[tuple[str, str], ...],
-    timeout: float | None,
-    memory: int | None,
-    output: int | None,
     profile: str | None,
     image: str | None,
     engine: str | None,
+    **limits: float | None,
 ) -> Sandbox:
     """The sandbox that the options describe. Building and compiling show their progress.
 
@@ -102,7 +115,6 @@ def open_sandbox(
         from coilbox.profiles import load_profile
 
         options = load_profile(profile).sandbox_options()
-    limits = {"wall_seconds": timeout, "memory_bytes": memory, "output_bytes": output}
     given = {name: value for name, value in limits.items() if value is not None}
     options["limits"] = dataclasses.replace(options["limits"], **given)
     options["mounts"] = (*options["mounts"], *mounts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +13,7 @@ import click
 
 from coilbox.cli import exits
 from coilbox.cli.options import open_sandbox, sandbox_options
-from coilbox.cli.streams import STDERR, STDOUT, Input, writer
+from coilbox.cli.streams import STDERR, STDOUT, own_stdin, writer
 from coilbox.errors import GuestError, GuestException
 from coilbox.sandbox import Sandbox
 
@@ -112,14 +113,9 @@ class _Repl:
             self._exit_code = result.exit_code
         return result.value is True
 
-    @contextlib.contextmanager
-    def _stdin(self) -> Iterator[BinaryIO | bytes]:
+    def _stdin(self) -> BinaryIO:
         """The guest may read from the terminal; from a pipe it would eat the next inputs."""
-        if not self._interactive:
-            yield b""
-            return
-        with Input(sys.stdin.fileno(), self._sandbox.limits.wall_seconds) as stdin:
-            yield stdin.as_file()
+        return own_stdin() if self._interactive else BytesIO()
 
     def _failed(self, error: GuestError) -> None:
         # step() catches what the input raises: an exception is one of coilbox's part of the

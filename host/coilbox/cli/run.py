@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from io import BytesIO, FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import click
 
 from coilbox.cli import exits
 from coilbox.cli.options import open_sandbox, sandbox_options
-from coilbox.cli.streams import STDERR, STDOUT, Input, writer
+from coilbox.cli.streams import STDERR, STDOUT, own_stdin, writer
 from coilbox.errors import GuestException
 from coilbox.results import Result
 
@@ -53,10 +52,7 @@ def command(
         args = (script, *args)
         script = None
     source, filename, argv = _source(code, script, args)
-    with (
-        open_sandbox(**options) as sandbox,
-        _input(script, stdin_path, sandbox.limits.wall_seconds) as stdin,
-    ):
+    with open_sandbox(**options) as sandbox, _input(script, stdin_path) as stdin:
         result = sandbox.run(
             source,
             argv,
@@ -99,19 +95,13 @@ def _own_stdin() -> BinaryIO:
     return sys.stdin.buffer
 
 
-@contextmanager
-def _input(script: str | None, path: str | None, seconds: float) -> Iterator[BinaryIO | bytes]:
+def _input(script: str | None, path: str | None) -> BinaryIO:
     """What the guest reads."""
-    if path in (None, "-"):
-        if sys.stdin is None or script == "-":
-            yield b""
-            return
-        source: str | int = sys.stdin.fileno()
-    else:
-        assert path is not None
-        source = path
-    with Input(source, seconds) as stdin:
-        yield stdin.as_file()
+    if path is not None and path != "-":
+        return cast(BinaryIO, FileIO(path))
+    if sys.stdin is None or script == "-":
+        return BytesIO()
+    return own_stdin()
 
 
 def _report(result: Result, print_value: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
+import re
 from typing import Any
 
 from coilbox.errors import (
@@ -13,9 +14,6 @@ from coilbox.errors import (
     GuestException,
     GuestProtocolError,
     LimitExceeded,
-    MemoryLimitExceeded,
-    OutputLimitExceeded,
-    TimeLimitExceeded,
 )
 from coilbox.results import Result
 
@@ -23,9 +21,6 @@ _KINDS: dict[type[GuestError], str] = {
     GuestException: "exception",
     GuestCancelled: "cancelled",
     GuestProtocolError: "protocol",
-    TimeLimitExceeded: "time-limit",
-    MemoryLimitExceeded: "memory-limit",
-    OutputLimitExceeded: "output-limit",
 }
 
 
@@ -46,6 +41,8 @@ def result_json(result: Result, exit_code: int) -> dict[str, Any]:
         "value_repr": None if result.value is None else value_text(result.value),
         "stdout": result.stdout,
         "stderr": result.stderr,
+        "stdout_truncated": result.stdout_truncated,
+        "stderr_truncated": result.stderr_truncated,
         "error": None if result.error is None else _error(result.error),
         "usage": dataclasses.asdict(result.usage),
     }
@@ -88,11 +85,14 @@ def _is_utf8(text: str) -> bool:
 
 def _error(error: GuestError) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": _KINDS.get(type(error), "trap"), "message": str(error)}
-    if isinstance(error, LimitExceeded):
-        data |= {"limit": error.limit, "used": error.used, "unit": error.unit}
     if isinstance(error, GuestException):
         data |= _exception(error)
         data["traceback"] = error.traceback
+    if isinstance(error, LimitExceeded):
+        # CpuLimitExceeded becomes cpu-limit.
+        words = re.findall("[A-Z][a-z]+", type(error).__name__.removesuffix("Exceeded"))
+        data["kind"] = "-".join(words).lower()
+        data |= {"limit": error.limit, "used": error.used, "unit": error.unit}
     return data
 
 

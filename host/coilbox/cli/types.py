@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -18,6 +19,23 @@ def size(text: str) -> int:
         return parse_size(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def count(text: str) -> int:
+    """The number ``1000``."""
+    if not text.strip().isdecimal() or int(text) == 0:
+        raise click.BadParameter(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def size_or_none(text: str) -> float:
+    """Bytes of ``256MiB``, infinity for ``none``."""
+    return math.inf if text.strip().lower() == "none" else size(text)
+
+
+def count_or_none(text: str) -> float:
+    """The number ``1000``, infinity for ``none``."""
+    return math.inf if text.strip().lower() == "none" else count(text)
 
 
 def seconds(text: str) -> float:

@@ -11,17 +11,28 @@ from coilbox.wasi.context import WasiContext
 from coilbox.wasi.fdtable import Input, OutputSink
 from coilbox.wasi.imports import WASI_IMPORTS
 from coilbox.wasi.proc import GuestExit
-from coilbox.wasi.sources import Clock, Entropy, SystemClock, SystemEntropy
+from coilbox.wasi.sources import (
+    Clock,
+    CoarseClock,
+    Entropy,
+    OwnClock,
+    SeededEntropy,
+    SystemClock,
+    SystemEntropy,
+)
 from coilbox.wasi.vfs.tree import VirtualTree
 from coilbox.wasi.vfs.zip import ZipArchive
 
 __all__ = [
     "WASI_IMPORTS",
     "Clock",
+    "CoarseClock",
     "Entropy",
     "GuestExit",
     "Input",
     "OutputSink",
+    "OwnClock",
+    "SeededEntropy",
     "SystemClock",
     "SystemEntropy",
     "VirtualTree",

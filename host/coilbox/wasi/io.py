@@ -164,6 +164,8 @@ def _read_stream(
         instance.read(address, min(length, 1))
         try:
             data = source.read(length)
+        except WasiError:  # the guest is being stopped
+            raise
         except Exception as error:
             raise HostFault(error) from None
         instance.write(address, data)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
 from typing import Protocol
+
+# What fits in the 64 bits of a timestamp, and in Python's own signed ones: the year 2262.
+_TIME_MAX = (1 << 63) - 1
 
 
 class Clock(Protocol):
@@ -62,6 +66,100 @@ class SystemClock:
             time.sleep(seconds)
             return False
         return stop.wait(seconds)
+
+
+class CoarseClock(SystemClock):
+    """The host's clocks, cut to whole steps.
+
+    Args:
+        resolution: the step, in nanoseconds.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, resolution: int) -> None:
+        super().__init__()
+        self.resolution = resolution
+
+    def realtime(self) -> int:
+        """Time since 1970."""
+        return self._cut(time.time_ns())
+
+    def monotonic(self) -> int:
+        """Nanoseconds since the sandbox's start, plus one second."""
+        return self._cut(super().monotonic())
+
+    def process_cpu(self) -> int:
+        """CPU time of the guest's thread."""
+        return self._cut(time.thread_time_ns())
+
+    thread_cpu = process_cpu
+
+    def _cut(self, value: int) -> int:
+        return value - value % self.resolution
+
+
+class OwnClock:
+    """A time that has nothing to do with the host's: looking at it moves it, and sleeping.
+
+    So it is the same in each run of a program, and programs that wait for it to pass end.
+
+    Args:
+        start: when it starts, in nanoseconds since 1970.
+        resolution: by how much a look moves it, in nanoseconds.
+    """
+
+    __slots__ = ("_passed", "_start", "resolution")
+
+    def __init__(self, start: int, resolution: int) -> None:
+        self.resolution = resolution
+        self._start = start
+        self._passed = 0
+
+    def realtime(self) -> int:
+        """Time since 1970."""
+        return min(self._start + self._move(self.resolution), _TIME_MAX)
+
+    def monotonic(self) -> int:
+        """Nanoseconds since the sandbox's start, plus one second."""
+        return min(1_000_000_000 + self._move(self.resolution), _TIME_MAX)
+
+    def process_cpu(self) -> int:
+        """The same time: all of it is the guest's."""
+        return self._move(self.resolution)
+
+    def thread_cpu(self) -> int:
+        """The same time."""
+        return self._move(self.resolution)
+
+    def wait(self, duration: int, stop: threading.Event | None) -> bool:
+        """Let the duration have passed."""
+        self._move(duration)
+        return stop is not None and stop.is_set()
+
+    def _move(self, duration: int) -> int:
+        self._passed = min(self._passed + duration, _TIME_MAX)
+        return self._passed
+
+
+class SeededEntropy:
+    """Bytes that a seed determines: for runs that repeat, not for secrets.
+
+    Args:
+        seed: any number from 0.
+    """
+
+    __slots__ = ("_read", "_seed")
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._read = 0
+
+    def read(self, length: int) -> bytes:
+        """The next bytes."""
+        self._read += 1
+        name = f"coilbox guest {self._seed} {self._read}".encode()
+        return hashlib.shake_128(name).digest(length)
 
 
 class SystemEntropy:

@@ -83,10 +83,16 @@ class HostVolume(Volume):
         return number
 
     def stat(self, status: os.stat_result) -> Stat:
-        """What the guest may know of a host file: no owner, mode, link count, change time."""
+        """What the guest may know of a host file: no owner, mode, link count, change time.
+
+        Of a file that it cannot change it learns the whole second of its last change, which is
+        what Python compares to see whether compiled code is up to date.
+        """
         filetype = _filetype(status.st_mode)
         size = status.st_size if filetype in (c.TYPE_REGULAR_FILE, c.TYPE_SYMBOLIC_LINK) else 0
         mtime = max(status.st_mtime_ns, 0)
+        if not self.writable:
+            mtime -= mtime % 1_000_000_000
         inode = self.inode(status.st_dev, status.st_ino)
         return Stat(filetype, size, mtime, mtime, inode, self.device)
 
