@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -138,13 +138,13 @@ class Folder:
             self._grow(size - file.size())
             file.resize(size)
 
-    async def upload(
-        self, path: str, parts: AsyncIterable[bytes], *, mode: WriteMode = WriteMode.REPLACE
+    def upload(
+        self, path: str, parts: Iterable[bytes], *, mode: WriteMode = WriteMode.REPLACE
     ) -> int:
         """Write a file in parts; how many bytes were written."""
         self.write(path, b"", mode=mode)
         written = 0
-        async for part in parts:
+        for part in parts:
             self.write(path, part, mode=WriteMode.APPEND)
             written += len(part)
         return written

@@ -47,10 +47,10 @@ class _Files:
     def truncate(self, context: Context, /, path: str, size: int) -> None:
         self._folder(context).truncate(path, size)
 
-    async def upload(
+    def upload(
         self, context: Context, /, path: str, parts: Stream[bytes], *, mode: WriteMode
     ) -> int:
-        return await self._folder(context).upload(path, parts, mode=mode)
+        return self._folder(context).upload(path, parts, mode=mode)
 
     def mkdir(self, context: Context, /, path: str, *, parents: bool) -> None:
         self._folder(context).mkdir(path, parents=parents)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,11 +50,6 @@ def names(folder: Folder, path: str = "") -> list[str]:
     return [info.name for info in folder.list(path)]
 
 
-async def parts(*items: bytes) -> AsyncIterator[bytes]:
-    for item in items:
-        yield item
-
-
 def test_write_read_delete(folder: Folder) -> None:
     folder.write("a.txt", b"one")
     folder.write("/a.txt", b"two", mode=WriteMode.APPEND)
@@ -92,7 +86,7 @@ def test_parts_of_files(folder: Folder) -> None:
 def test_streams(make: Make) -> None:
     folder = make(max_read_bytes=1000)
     data = bytes(range(256)) * 1000
-    assert asyncio.run(folder.upload("big", parts(data[:1000], b"", data[1000:]))) == len(data)
+    assert folder.upload("big", [data[:1000], b"", data[1000:]]) == len(data)
     with pytest.raises(QuotaExceeded, match="quota of read-bytes is 1000"):
         folder.read("big")
     found = list(folder.stream("big", offset=10))
@@ -311,14 +305,14 @@ def test_an_upload_stops_at_the_quota(make: Make) -> None:
     folder = make(max_bytes=100)
     taken = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    def endless() -> Iterator[bytes]:
         nonlocal taken
         while True:
             taken += 1
             yield bytes(30)
 
     with pytest.raises(QuotaExceeded):
-        asyncio.run(folder.upload("a", endless()))
+        folder.upload("a", endless())
     assert (taken, folder.stat("a").size) == (4, 90)
 
 
