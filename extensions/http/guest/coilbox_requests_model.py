@@ -69,9 +69,11 @@ class CaseInsensitiveDict(dict):
         return isinstance(name, str) and name.lower() in self._names
 
     def get(self, name, default=None):
+        """Return a header, or the default."""
         return super().get(self._names.get(name.lower(), name), default)
 
     def pop(self, name, *default):
+        """Remove and return a header."""
         if name not in self and default:
             return default[0]
         value = self[name]
@@ -79,16 +81,19 @@ class CaseInsensitiveDict(dict):
         return value
 
     def setdefault(self, name, default=None):
+        """Return a header, which is set if it is missing."""
         if name not in self:
             self[name] = default
         return self[name]
 
     def update(self, items=(), **more):
+        """Set several headers."""
         pairs = items.items() if hasattr(items, "items") else items
         for name, value in (*pairs, *more.items()):
             self[name] = value
 
     def copy(self):
+        """Return a copy."""
         return CaseInsensitiveDict(self)
 
 

@@ -60,85 +60,86 @@ class Part(_enum.StrEnum):
     OPEN_RESULTS = "open-results"
 
 
-@_rt.record
-class ValueNothing:
+class ValueNothing(_rt.Record):
     """NULL."""
 
+    __slots__ = __fields__ = ()
 
-@_rt.case
-class ValueFlag:
+
+class ValueFlag(_rt.Case):
     """Case ``flag`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: bool
 
 
-@_rt.case
-class ValueWhole:
+class ValueWhole(_rt.Case):
     """Case ``whole`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: int
 
 
-@_rt.case
-class ValueReal:
+class ValueReal(_rt.Case):
     """Case ``real`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: float
 
 
-@_rt.case
-class ValueText:
+class ValueText(_rt.Case):
     """Case ``text`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: str
 
 
-@_rt.case
-class ValueData:
+class ValueData(_rt.Case):
     """Case ``data`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: bytes
 
 
-@_rt.case
-class ValueDecimal:
+class ValueDecimal(_rt.Case):
     """Case ``decimal`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: _decimal.Decimal
 
 
-@_rt.case
-class ValueMoment:
+class ValueMoment(_rt.Case):
     """Case ``moment`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: _datetime.datetime
 
 
-@_rt.case
-class ValueDay:
+class ValueDay(_rt.Case):
     """Case ``day`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: _datetime.date
 
 
-@_rt.case
-class ValueClock:
+class ValueClock(_rt.Case):
     """Case ``clock`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: _datetime.time
 
 
-@_rt.case
-class ValueSpan:
+class ValueSpan(_rt.Case):
     """Case ``span`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: _datetime.timedelta
 
 
-@_rt.case
-class ValueUuid:
+class ValueUuid(_rt.Case):
     """Case ``uuid`` of Value."""
 
+    __slots__ = __fields__ = ("value",)
     value: _uuid.UUID
 
 
