@@ -7,12 +7,13 @@ import itertools
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from coilbox.arguments import checked_functions, checked_seed, checked_strings
 from coilbox.bindings.host import Extension
 from coilbox.bridge import HostFunctions, Offer
 from coilbox.clock import GuestClock
@@ -99,10 +100,10 @@ class Sandbox:
         self._image = image if isinstance(image, Image) else open_image(image)
         self._mounts = tuple(mounts)
         self._scratch = scratch
-        self._env = _strings(env or {}, "env")
+        self._env = checked_strings(env or {}, "env")
         self._types = TypeRegistry(types)
         self._clock = clock or _HOST_TIME
-        self._random_seed = _seed(random_seed)
+        self._random_seed = checked_seed(random_seed)
         if self.limits.memory_bytes < self._image.memory_bytes:
             raise UsageError(
                 f"Limits.memory_bytes is {self.limits.memory_bytes}, but Python itself needs "
@@ -110,7 +111,7 @@ class Sandbox:
             )
         self.engine, self._program = load_program(self._image, engine)
         self._offer = Offer(
-            _functions(functions or {}),
+            checked_functions(functions or {}),
             self._types,
             extensions,
             grants,
@@ -157,21 +158,33 @@ class Sandbox:
             UsageError: the sandbox is closed, in use or stopped, or an argument does not fit.
             OSError: the file of ``code`` cannot be read.
         """
-        if isinstance(code, os.PathLike):
-            path = Path(code)
-            filename = filename or path.name
-            code = path.read_bytes()
-        elif not isinstance(code, (str, bytes)):
-            raise UsageError(f"code must be str, bytes or a path, not {type(code).__name__}")
-        filename = filename or "<sandbox>"
-        arguments = [filename, *argv]
-        if not all(isinstance(item, str) for item in arguments):
-            raise UsageError("argv must be strings")
-        extra = None if env is None else _strings(env, "env")
-        streams = self._streams(stdin, timeout, on_stdout, on_stderr)
+        options = (fresh, last, timeout, on_stdout, on_stderr)
+        job = self._run_job(code, argv, stdin, env, filename, *options)
         with self._used() as session:
-            flags = FRESH * fresh | LAST * last
-            return session.run(code, filename, arguments, extra, flags, streams)
+            return job(session)
+
+    async def run_async(
+        self,
+        code: str | bytes | os.PathLike[str],
+        argv: Sequence[str] = (),
+        stdin: str | bytes | BinaryIO = b"",
+        env: Mapping[str, str] | None = None,
+        *,
+        filename: str | None = None,
+        fresh: bool = False,
+        last: bool = False,
+        timeout: float | None = None,
+        on_stdout: OutputCallback | None = None,
+        on_stderr: OutputCallback | None = None,
+    ) -> Result:
+        """``run`` for event loops: the guest runs on a thread of the loop's executor.
+
+        Cancelling the task stops the guest; the sandbox then needs a ``reset()``. The callbacks
+        and plain host functions are called on that thread.
+        """
+        options = (fresh, last, timeout, on_stdout, on_stderr)
+        job = self._run_job(code, argv, stdin, env, filename, *options)
+        return await self._conduct(job)
 
     def stream(
         self,
@@ -219,12 +232,13 @@ class Sandbox:
             UsageError: the sandbox is closed, in use or stopped.
             UnsupportedValueError: an argument cannot cross.
         """
-        module, colon, function = target.partition(":")
-        if not (module and colon and function):
-            raise UsageError(f"target must be 'module:function', not {target!r}")
-        streams = self._streams(b"", None, None, None)
+        job = self._call_job(target, list(args), kwargs)
         with self._used() as session:
-            return session.call(target, list(args), kwargs, streams)
+            return job(session)
+
+    async def call_async(self, target: str, /, *args: Any, **kwargs: Any) -> Result:
+        """``call`` for event loops, as ``run_async`` is ``run``."""
+        return await self._conduct(self._call_job(target, list(args), kwargs))
 
     def reset(self) -> None:
         """Go back to the snapshot: a new guest, with nothing of the former one.
@@ -330,6 +344,51 @@ class Sandbox:
         finally:
             self._in_use.release()
 
+    async def _conduct(self, job: Callable[[Session], Result]) -> Result:
+        from coilbox.aio import conduct  # asyncio takes long to import
+
+        with self._used() as session:
+            return await conduct(session, job)
+
+    def _run_job(
+        self,
+        code: str | bytes | os.PathLike[str],
+        argv: Sequence[str],
+        stdin: str | bytes | BinaryIO,
+        env: Mapping[str, str] | None,
+        filename: str | None,
+        fresh: bool,
+        last: bool,
+        timeout: float | None,
+        on_stdout: OutputCallback | None,
+        on_stderr: OutputCallback | None,
+    ) -> Callable[[Session], Result]:
+        if isinstance(code, os.PathLike):
+            path = Path(code)
+            filename = filename or path.name
+            source: str | bytes = path.read_bytes()
+        elif isinstance(code, (str, bytes)):
+            source = code
+        else:
+            raise UsageError(f"code must be str, bytes or a path, not {type(code).__name__}")
+        filename = filename or "<sandbox>"
+        arguments = [filename, *argv]
+        if not all(isinstance(item, str) for item in arguments):
+            raise UsageError("argv must be strings")
+        extra = None if env is None else checked_strings(env, "env")
+        streams = self._streams(stdin, timeout, on_stdout, on_stderr)
+        flags = FRESH * fresh | LAST * last
+        return lambda session: session.run(source, filename, arguments, extra, flags, streams)
+
+    def _call_job(
+        self, target: str, args: list[Any], kwargs: dict[str, Any]
+    ) -> Callable[[Session], Result]:
+        module, colon, function = target.partition(":")
+        if not (module and colon and function):
+            raise UsageError(f"target must be 'module:function', not {target!r}")
+        streams = self._streams(b"", None, None, None)
+        return lambda session: session.call(target, args, kwargs, streams)
+
     def _streams(
         self,
         stdin: str | bytes | BinaryIO,
@@ -355,27 +414,3 @@ def _check_going_on(session: Session) -> None:
         raise SandboxStoppedError(
             f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
         )
-
-
-def _strings(values: Mapping[str, str], what: str) -> dict[str, str]:
-    for key, value in values.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise UsageError(f"{what} must map strings to strings, not {key!r} to {value!r}")
-        if not key or "=" in key or "\0" in key or "\0" in value:
-            raise UsageError(f"{what} has the impossible variable {key!r}")
-    return dict(values)
-
-
-def _functions(functions: HostFunctions) -> dict[str, Any]:
-    for name, function in functions.items():
-        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-            raise UsageError(f"host function name {name!r} is not a public Python name")
-        if not callable(function):
-            raise UsageError(f"host function {name!r} is not callable")
-    return dict(functions)
-
-
-def _seed(seed: int | None) -> int | None:
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-        raise UsageError(f"random_seed must be a whole number from 0, not {seed!r}")
-    return seed
