@@ -17,7 +17,7 @@ from fuzzing import explore
 from .grammar import programs
 from .mutants import mutants
 
-LIMITS = Limits(wall_seconds=5, memory_bytes=96 << 20, output_bytes=1 << 16)
+LIMITS = Limits(wall_seconds=20, memory_bytes=96 << 20, output_bytes=1 << 16)
 
 
 # test.support parses CONFIG_ARGS, whose quotes are broken by the build of the library.
@@ -62,8 +62,8 @@ def compare(boxes: list[Sandbox], source: str, setup: str = "") -> None:
     outcomes = []
     for box in (*boxes, boxes[0]):
         box.reset()
-        box.run(setup).check()
-        result = box.run(source)
+        prepared = box.run(setup)
+        result = box.run(source) if prepared.ok else prepared
         if isinstance(result.error, TimeLimitExceeded):
             return  # one may be faster than the other
         outcomes.append(outcome(result))
