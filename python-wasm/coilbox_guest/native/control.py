@@ -35,6 +35,7 @@ class Frame:
         used: whether a branch goes to its label.
         reached: whether the end of an arm, or a branch, reaches what follows.
         parameters: the operands an ``if`` began with, for its ``else``.
+        dispatch: what a branch to it does instead of going to its label (``switches``).
     """
 
     BLOCK: ClassVar[int] = 0
@@ -52,6 +53,7 @@ class Frame:
     used: bool = False
     reached: bool = False
     parameters: list[str] = field(default_factory=list)
+    dispatch: str | None = None
 
     @property
     def label_types(self) -> tuple[int, ...]:
@@ -62,6 +64,11 @@ class Frame:
     def label(self) -> str:
         """Its C label."""
         return f"{'L' if self.kind == Frame.LOOP else 'B'}{self.number}"
+
+    @property
+    def jump(self) -> str:
+        """The statement that goes there."""
+        return self.dispatch or f"goto {self.label};"
 
     def variable(self, index: int) -> str:
         """A C variable that a branch to it assigns."""
@@ -232,13 +239,14 @@ class Control:
         results = self._function.signature.results
         self._function.return_values(self._stack.pop_numbers(len(results)))
 
-    def _go(self, frame: Frame, values: list[str]) -> None:
+    def go(self, frame: Frame, values: list[str]) -> None:
+        """Assign what a label takes and go there."""
         if frame.kind == Frame.FUNCTION:
             self._function.return_values(values)
             return
         frame.used = True
         self._assign(frame, values)
-        self._stack.line(f"goto {frame.label};")
+        self._stack.line(frame.jump)
 
     def branch(self, depth: int) -> None:
         """``br``, and ``return`` as a branch to the function's frame."""
@@ -249,7 +257,7 @@ class Control:
         del values[len(values) - count :]
         for value in values[self.frames[-1].height :]:
             self._stack.discard(value)
-        self._go(frame, [value.number for value in carried])
+        self.go(frame, [value.number for value in carried])
         self.die()
 
     def branch_if(self, depth: int) -> None:
@@ -264,38 +272,10 @@ class Control:
         text = self._function.counters.condition(condition_of(condition))
         if not values and frame.kind != Frame.FUNCTION:
             frame.used = True
-            stack.line(f"if ({text}) goto {frame.label};")
+            stack.line(f"if ({text}) {frame.jump}")
             return
         stack.line(f"if ({text}) {{")
         stack.indent += "  "
-        self._go(frame, values)
+        self.go(frame, values)
         stack.indent = stack.indent[2:]
         stack.line("}")
-
-    def branch_table(self, labels: tuple[int, ...]) -> None:
-        """``br_table``: a switch; labels that come more than once share their code."""
-        stack = self._stack
-        index = stack.pop()
-        stack.keep_memory()
-        count = len(self.frames[-1 - labels[-1]].label_types)
-        stack.keep_top(count)
-        values = [v.number for v in stack.values[len(stack.values) - count :]]
-        cases: dict[int, list[int]] = {}
-        for case, depth in enumerate(labels[:-1]):
-            cases.setdefault(depth, []).append(case)
-        default = labels[-1]
-        cases.pop(default, None)
-        stack.line(f"switch ({strip(index.number)}) {{")
-        for depth, numbers in cases.items():
-            for start in range(0, len(numbers), 12):
-                stack.line("  " + " ".join(f"case {n}u:" for n in numbers[start : start + 12]))
-            self._case(depth, values)
-        stack.line("  default:")
-        self._case(default, values)
-        stack.line("}")
-        self.die()
-
-    def _case(self, depth: int, values: list[str]) -> None:
-        self._stack.indent += "    "
-        self._go(self.frames[-1 - depth], values)
-        self._stack.indent = self._stack.indent[4:]

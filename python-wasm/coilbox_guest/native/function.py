@@ -27,6 +27,7 @@ from .numeric import TEMPLATES
 from .plan import Plan
 from .profile import Counters
 from .stack import Stack, Value, combine, strip
+from .switches import branch_table
 
 Handler = Callable[["FunctionEmitter", Instr], None]
 
@@ -243,7 +244,7 @@ def _br_if(self: FunctionEmitter, instruction: Instr) -> None:
 
 
 def _br_table(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.branch_table(instruction[1:])
+    branch_table(self, instruction[1:])
 
 
 def _return(self: FunctionEmitter, instruction: Instr) -> None:

@@ -26,14 +26,15 @@ class Settings:
         tiers: optimisation flags by tier, best first.
         check_bounds: compare addresses instead of relying on inaccessible pages.
         exact_loads: keep loads whose values turn out not to be needed, for their traps.
-        fold_offsets: take it that small constants added to addresses do not wrap around 2**32.
+        fold_offsets: take it that small constants added to addresses do not wrap around 2**32, as
+            is true of compiled C: where one did, the guest would trap.
     """
 
     compiler: str = "zig"
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _TIERS)
     check_bounds: bool = False
     exact_loads: bool = False
-    fold_offsets: bool = False
+    fold_offsets: bool = True
 
     @property
     def best_tier(self) -> str:
@@ -77,7 +78,7 @@ def load_settings(path: Path) -> Settings:
         )
         check_bounds: bool = False
         exact_loads: bool = False
-        fold_offsets: bool = False
+        fold_offsets: bool = True
 
     model = load_yaml(path, Model)
     tiers = {name: tuple(flags) for name, flags in model.tiers.items()}

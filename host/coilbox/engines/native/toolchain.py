@@ -27,6 +27,9 @@ _SEMANTIC = (
     "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables",
     "-fno-delete-null-pointer-checks",
 )  # fmt: skip
+# What pays for the guest (docs/native.md): zig cc would keep the frame pointer, which the memory's
+# base needs; and vectors made of 32-bit pointers become gathers and scatters, which are slow.
+_LEAN = ("-fomit-frame-pointer", "-fno-tree-vectorize", "-fno-tree-slp-vectorize")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Toolchain:
         """All flags for compiling."""
         # gcc passes a signalling NaN through floor() and the like unless told of them.
         own = {"zig": ("-fno-sanitize=all",), "gcc": ("-fsignaling-nans",)}.get(self.name, ())
-        return (*_SEMANTIC, *own, *self.optimize, *self.extra)
+        return (*_SEMANTIC, *_LEAN, *own, *self.optimize, *self.extra)
 
     def compile(self, source: Path, target: Path, include: Sequence[Path]) -> None:
         """Compile one C or assembly file to an object file.

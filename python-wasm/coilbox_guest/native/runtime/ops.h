@@ -40,6 +40,9 @@ static __attribute__((noinline, cold, noreturn, unused)) void trap(SELF_ int cod
   __builtin_unreachable();
 }
 
+/* Which label of a computed goto's table is meant; the last one stands for all from there on. */
+OP u32 dispatch(u32 index, u32 last) { return index < last ? index : last; }
+
 /* ---- values as bits ---- */
 
 OP f32 f32_bits(u32 x) { f32 y; memcpy(&y, &x, 4); return y; }

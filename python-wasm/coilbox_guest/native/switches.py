@@ -1,0 +1,72 @@
+"""``br_table``: a C ``switch``, or computed gotos where it is an interpreter's dispatch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .control import Frame
+from .stack import Value, strip
+
+if TYPE_CHECKING:
+    from .function import FunctionEmitter
+
+DISPATCH_LABELS: Final = 64
+"""From so many labels a ``br_table`` that a loop begins with counts as a dispatch."""
+
+
+def branch_table(self: FunctionEmitter, labels: tuple[int, ...]) -> None:
+    """Write a ``br_table``; labels that come more than once share their code."""
+    stack, frames = self.stack, self.control.frames
+    index = stack.pop()
+    stack.keep_memory()
+    if not _dispatch(self, labels, index):
+        count = len(frames[-1 - labels[-1]].label_types)
+        stack.keep_top(count)
+        values = [v.number for v in stack.values[len(stack.values) - count :]]
+        cases: dict[int, list[int]] = {}
+        for case, depth in enumerate(labels[:-1]):
+            cases.setdefault(depth, []).append(case)
+        default = labels[-1]
+        cases.pop(default, None)
+        stack.line(f"switch ({strip(index.number)}) {{")
+        for depth, numbers in cases.items():
+            for start in range(0, len(numbers), 12):
+                stack.line("  " + " ".join(f"case {n}u:" for n in numbers[start : start + 12]))
+            _case(self, depth, values)
+        stack.line("  default:")
+        _case(self, default, values)
+        stack.line("}")
+    self.control.die()
+
+
+def _case(self: FunctionEmitter, depth: int, values: list[str]) -> None:
+    self.stack.indent += "    "
+    self.control.go(self.control.frames[-1 - depth], values)
+    self.stack.indent = self.stack.indent[4:]
+
+
+def _dispatch(self: FunctionEmitter, labels: tuple[int, ...], index: Value) -> bool:
+    """Write a ``br_table`` before which its loop does nothing as a computed goto.
+
+    Every branch to the loop then becomes such a goto too, as in an interpreter written in C:
+    the processor predicts what follows each handler by itself.
+    """
+    stack, frames = self.stack, self.control.frames
+    loop = next((frame for frame in reversed(frames) if frame.kind != Frame.BLOCK), frames[0])
+    targets = [frames[-1 - depth] for depth in labels]
+    if (
+        len(labels) < DISPATCH_LABELS
+        or loop.kind != Frame.LOOP
+        or stack.values
+        or any(stack.lines[loop.head + 1 :])
+        or any(frame.kind != Frame.BLOCK or frame.results for frame in targets)
+    ):
+        return False
+    for frame in targets:
+        frame.used = True
+    text = ", ".join(f"&&{frame.label}" for frame in targets)
+    stack.line(f"static const void *const to{loop.number}[] = {{{text}}};")
+    number = f"dispatch({strip(index.number)}, {len(labels) - 1}u)"
+    loop.dispatch = f"goto *to{loop.number}[{number}];"
+    stack.line(loop.dispatch)
+    return True
