@@ -323,8 +323,15 @@ def host_function(module: str, **options: Any) -> Callable[[Callable[..., Any]],
 def _without_context(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with a context in front, which it does not want."""
 
-    def call(_context: object, /, *args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
+    call: Callable[..., Any]
+    if inspect.iscoroutinefunction(function):
+
+        async def call(_context: object, /, *args: Any, **kwargs: Any) -> Any:
+            return await function(*args, **kwargs)
+    else:
+
+        def call(_context: object, /, *args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
 
     call.__name__ = function.__name__
     call.__qualname__ = function.__qualname__

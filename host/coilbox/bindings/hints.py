@@ -24,6 +24,7 @@ from coilbox.bindings.ir import (
     TupleOf,
     Type,
 )
+from coilbox.bindings.lent import Callback, Stream
 
 _SCALARS: dict[object, str] = {
     None: "none",
@@ -47,6 +48,7 @@ _STREAMS = (
     collections.abc.AsyncIterable,
     collections.abc.Generator,
     collections.abc.AsyncGenerator,
+    Stream,
 )
 
 NameOf = Callable[[type], "str | None"]
@@ -87,7 +89,7 @@ def type_of(hint: Any, name_of: NameOf) -> Type:
         return TupleOf(tuple(type_of(item, name_of) for item in args))
     if origin in _STREAMS:
         return StreamOf(type_of(args[0], name_of))
-    if origin is collections.abc.Callable and isinstance(args[0], list):
+    if origin in (collections.abc.Callable, Callback) and isinstance(args[0], list | tuple):
         params = tuple(type_of(item, name_of) for item in args[0])
         return CallbackOf(params, type_of(args[1], name_of))
     raise Untypable(f"{text_of(hint)} cannot cross")

@@ -7,15 +7,17 @@ imported here or there.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from coilbox.bindings.conformance import Problem, check_function, check_object
 from coilbox.bindings.ir import Resource, Spec
+from coilbox.bindings.lent import Callback, Stream
 from coilbox.errors import ExtensionError
 
+__all__ = ["Callback", "Context", "DeclaredError", "Extension", "Stream"]
+
 F = TypeVar("F", bound=Callable[..., Any])
-T_co = TypeVar("T_co", covariant=True)
 
 
 class Context(Protocol):
@@ -40,14 +42,6 @@ class Context(Protocol):
     @property
     def state(self) -> dict[str, Any]:
         """The extension's own values for this sandbox; gone when it is closed."""
-
-
-class Stream(Protocol[T_co]):
-    """A stream that the guest sends: read it with ``for``, or ``async for`` in a coroutine."""
-
-    def __iter__(self) -> Iterator[T_co]: ...
-
-    def __aiter__(self) -> AsyncIterator[T_co]: ...
 
 
 class DeclaredError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import queue
 import threading
 from collections import deque
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from coilbox.bridge.asking import Asked
-from coilbox.bridge.calls import Bound, Call
+from coilbox.bridge.calls import Awaited, Bound, Call
 from coilbox.bridge.context import CallContext
 from coilbox.bridge.control import Control
 from coilbox.bridge.finishing import Finishing
@@ -172,10 +173,13 @@ class Bridge:
         bound, position = self._bound.get(number) or self._bind(number)
         if bound.simple and not begun:
             _, args, kwargs = bound.plan.arguments(data, None)
+            value = None
             try:
                 value = bound.function(bound.context, *args, **kwargs)  # type: ignore[misc]
                 return bound.plan.encode(value)
             except Exception as error:
+                if inspect.isawaitable(value):
+                    return Awaited(self, bound, value).run()
                 return bound.failed(error)
         if begun:
             self._control.make_room(len(data))

@@ -210,3 +210,31 @@ class Call(Work):
             item.end()
         if self.bound.limiter is not None:
             self.bound.limiter.leave()
+
+
+class Awaited(Work):
+    """What a function returned that turned out to be no result, but an awaitable."""
+
+    def __init__(self, bridge: Bridge, bound: Bound, value: Awaitable[Any]) -> None:
+        super().__init__(bridge, False, 0)
+        self._bound = bound
+        self._value = value
+
+    def is_async(self) -> bool:
+        """See :class:`Work`."""
+        return True
+
+    def act(self) -> Reply | Awaitable[Reply]:
+        """See :class:`Work`."""
+        return self._await_result()
+
+    async def _await_result(self) -> Reply:
+        return self._bound.plan.encode(await self._value)
+
+    def failed(self, error: Exception) -> bytes:
+        """See :class:`Work`."""
+        return self._bound.failed(error)
+
+    def timed_out(self) -> Refused:
+        """Nothing: functions with a time limit are no simple ones."""
+        raise AssertionError

@@ -54,7 +54,10 @@ class _Host:
         self._spec = spec
         self._writer = Writer()
         self._python = Python(
-            spec, "_abc.Iterable[{0}] | _abc.AsyncIterable[{0}]", "_host.Stream[{}]"
+            spec,
+            "_abc.Iterable[{0}] | _abc.AsyncIterable[{0}]",
+            "_host.Stream[{}]",
+            "_host.Callback",
         )
 
     def text(self) -> str:

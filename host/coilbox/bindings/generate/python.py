@@ -48,16 +48,20 @@ class Python:
         stream_result: the annotation of a stream that a function returns, with ``{}`` for its
             item.
         stream_param: the annotation of a stream that a function takes.
+        callback: the class of a callback's annotation.
 
     Attributes:
         imported: the modules, under the names they are imported as, that were written so far.
     """
 
-    def __init__(self, spec: Spec, stream_result: str, stream_param: str) -> None:
+    def __init__(
+        self, spec: Spec, stream_result: str, stream_param: str, callback: str = "_abc.Callable"
+    ) -> None:
         self.spec = spec
         self.imported: set[str] = set()
         self._stream_result = stream_result
         self._stream_param = stream_param
+        self._callback = callback
         self._shadowed = frozenset(_names(spec)).intersection(dir(builtins))
 
     def builtin(self, name: str) -> str:
@@ -92,8 +96,9 @@ class Python:
                 return form.format(self.annotation(item))
             case CallbackOf(params, returns):
                 inner = ", ".join(map(self.annotation, params))
-                self.imported.add("_abc")
-                return f"_abc.Callable[[{inner}], {self.annotation(returns)}]"
+                if "_abc." in self._callback:
+                    self.imported.add("_abc")
+                return f"{self._callback}[[{inner}], {self.annotation(returns)}]"
 
     def value(self, type_: Type, literal: Any) -> str:
         """A literal as an expression."""

@@ -192,7 +192,7 @@ class Everything(_typing.Protocol):
         /,
         url: str,
         *,
-        progress: _abc.Callable[[int, int], bool] | None,
+        progress: _host.Callback[[int, int], bool] | None,
         colours: set[Colour],
     ) -> tuple[int, bytes] | _abc.Awaitable[tuple[int, bytes]]:
         """Call ``fetch`` of the host.
