@@ -33,7 +33,7 @@ def test_everything(image: Image) -> None:
             for name in names:
                 figure = measure.figures[name]
                 assert figure.error == "", (part, measure.title, name)
-                if part != "calls" or name != names[0]:
+                if name != names[0] or (part != "calls" and "cancelled" not in measure.title):
                     assert figure.samples, (part, measure.title, name)
     mean = report.geometric_mean(names[1])
     assert mean is not None

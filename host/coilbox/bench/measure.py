@@ -13,7 +13,7 @@ from typing import Any
 
 from coilbox.bench.contestants import Contestant, ContestantError, Driver
 from coilbox.bench.report import Figure, Measure, Report, Unit
-from coilbox.bench.worker import C_LOOP, LOOP
+from coilbox.bench.worker import ENDLESS
 from coilbox.errors import UsageError
 from coilbox.progress import Progress, Silent
 
@@ -146,17 +146,24 @@ class _Benchmark:
         return {"pss": pss, "rss": rss}
 
     def stop(self) -> dict[str, Measure]:
-        """How late a time limit stops a loop."""
+        """How late a time limit stops endless code, and how fast another thread does."""
         count = self._settings.amount(5, 1)
-        loops = {"python": ("loop in Python", LOOP), "c": ("loop in C", C_LOOP)}
 
         def late(code: str, driver: Driver) -> list[float]:
             return list(driver.ask("stop", code=code, limit=0.2, count=count))
 
-        return {
-            name: self._measure(f"{title}, time past its limit", "s", partial(late, code))
-            for name, (title, code) in loops.items()
-        }
+        def cancelled(code: str, driver: Driver) -> list[float] | None:
+            found = driver.ask("cancel", code=code, after=0.2, count=count)
+            return None if found is None else list(found)
+
+        measures = {}
+        for name, (title, code) in ENDLESS.items():
+            for what, suffix, work in (
+                ("time past its limit", "", partial(late, code)),
+                ("cancelled", "-cancel", partial(cancelled, code)),
+            ):
+                measures[name + suffix] = self._measure(f"{title}: {what}", "s", work)
+        return measures
 
     def _measure(
         self,

