@@ -80,7 +80,7 @@ def test_diff(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_new_makes_an_extension_that_works(
-    cli: Cli, tmp_path: Path, mypy: Callable[..., str]
+    cli: Cli, tmp_path: Path, mypy: Callable[..., str], image: object
 ) -> None:
     folder = tmp_path / "ext"
     code, out, _ = cli("new", "my_ext", folder)
@@ -92,6 +92,7 @@ def test_new_makes_an_extension_that_works(
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+    assert "5 passed" in done.stdout  # two of them start sandboxes
     assert mypy(folder, "coilbox_my_ext/host.py", "coilbox_my_ext/my_ext_host.py") == ""
     assert cli("check", folder / "coilbox_my_ext/my_ext.yaml")[0] == 0
     code, _, err = cli("new", "my_ext", folder)

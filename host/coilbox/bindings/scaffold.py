@@ -53,14 +53,16 @@ def greet(context: Context, /, name: str, *, tone: Tone) -> str:
 '''
 
 _TEST = '''\
-"""Tests of {name}: the implementation by itself, and the generated files."""
+"""Tests of {name}: the implementation by itself, in a sandbox, and the generated files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import {package}
+from coilbox import GuestException, Sandbox
 from coilbox.bindings import load_spec
 from coilbox.bindings.generate.files import files, outdated
 from {package}.host import extension, greet
@@ -83,8 +85,31 @@ def test_nobody_to_greet() -> None:
     assert caught.value.name == ""
 
 
-def test_every_function_is_implemented() -> None:
-    assert len(extension.functions()) == len(extension.spec.functions)
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(extensions=[extension], grants=["{name}.greet"]) as box:
+        yield box
+
+
+def test_in_a_sandbox(sandbox: Sandbox) -> None:
+    code = """
+import {name}
+
+try:
+    {name}.greet("")
+except LookupError as error:
+    message = str(error)
+[{name}.greet("Ada"), {name}.greet("Ada", tone={name}.Tone.FORMAL), message]
+"""
+    expected = ["Hello, Ada!", "Good day, Ada.", "nobody is called ''"]
+    assert sandbox.run(code).check().value == expected
+
+
+def test_without_the_grant_nothing_is_called() -> None:
+    with Sandbox(extensions=[extension]) as box:
+        error = box.run("import {name}; {name}.greet('Ada')").error
+    assert isinstance(error, GuestException)
+    assert error.type.endswith("PermissionError")
 
 
 def test_the_generated_files_are_up_to_date() -> None:
