@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/values.md"]
+PAGES = [
+    "README.md",
+    "docs/values.md",
+    *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("extensions/*/README.md")),
+]
 
 
 def examples() -> list[tuple[str, int, str]]:
