@@ -1,6 +1,10 @@
 """Fixtures that all suites share: the image, the engines, and sandboxes that are closed.
 
 Slow tests run with ``COILBOX_SLOW=1`` or ``-m slow``; ``make test-all`` does.
+
+``COILBOX_TEST_ENGINES`` names the engines to test on (``wasmtime``, or ``wasmtime,native``, which
+is the default). The native engine's code is compiled when the first test asks for it, which takes
+minutes after each change of the guest: leave it out while you change the guest.
 """
 
 from __future__ import annotations
@@ -19,12 +23,16 @@ import pytest
 from coilbox import Image, Sandbox, open_image
 from coilbox.cache import Cache, key_of
 from coilbox.engines import ENGINE_NAMES, is_compiled
+from coilbox.engines.native import NativeEngine
+from coilbox.engines.native.library import supported
 from coilbox.progress import progress_for
 
 # For `from fuzzing import explore` in every suite.
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 
 REQUIREMENTS = Path(__file__).parent / "tests" / "wheels" / "requirements.txt"
+TIER = "quick"
+"""How the native engine's code is compiled if there is none: the tier that takes least time."""
 SandboxFactory = Callable[..., Sandbox]
 
 
@@ -52,13 +60,37 @@ def image() -> Image:
     return open_image(os.environ.get("COILBOX_TEST_IMAGE"))
 
 
-@pytest.fixture(scope="session", params=ENGINE_NAMES)
-def engine(request: pytest.FixtureRequest, image: Image) -> str:
-    """Each engine in turn: every test of behaviour runs on all that have the image compiled."""
+def _engines() -> list[str]:
+    chosen = os.environ.get("COILBOX_TEST_ENGINES") or ",".join(ENGINE_NAMES)
+    names = [name.strip() for name in chosen.split(",")]
+    unknown = sorted(set(names) - set(ENGINE_NAMES))
+    if unknown:
+        raise pytest.UsageError(
+            f"COILBOX_TEST_ENGINES: there is no engine {', '.join(unknown)}; "
+            f"there are: {', '.join(ENGINE_NAMES)}"
+        )
+    return names
+
+
+@pytest.fixture(scope="session", params=_engines())
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn, whatever is to run on it."""
     name = str(request.param)
-    if name != "wasmtime" and not is_compiled(name, image):
-        pytest.skip(f"the image is not compiled for {name}; run: coilbox image compile")
+    reason = supported() if name == "native" else None
+    if reason is not None:
+        pytest.skip(reason)
     return name
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest, engine_name: str, image: Image) -> str:
+    """Each engine in turn, with the image compiled: every test of behaviour runs on all."""
+    if engine_name == "native" and not is_compiled("native", image):
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print(flush=True)
+            NativeEngine().compile(image, tier=TIER, progress=progress_for())
+    return engine_name
 
 
 @pytest.fixture

@@ -312,9 +312,9 @@ class TestProcess:
         assert running.returncode == exits.INTERRUPTED
         assert err.split() == [b"coilbox:", b"interrupted"]
 
-    def test_light_imports(self, process: Start) -> None:
+    def test_light_imports(self, process: Start, engine: str) -> None:
         """What takes long to import is imported where it is used only."""
-        running = process("run", "-c", "pass", PYTHONPROFILEIMPORTTIME="1")
+        running = process("run", "--engine", engine, "-c", "pass", PYTHONPROFILEIMPORTTIME="1")
         _, err = running.communicate()
         imported = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
         assert "coilbox.sandbox" in imported

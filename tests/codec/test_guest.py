@@ -38,8 +38,10 @@ def attempt(data):
 
 
 @pytest.fixture(scope="module")
-def guest(image: Image) -> Iterator[Sandbox]:
-    with Sandbox(image, functions={"echo": lambda value: value}, types=DECLARED) as box:
+def guest(image: Image, engine: str) -> Iterator[Sandbox]:
+    with Sandbox(
+        image, engine=engine, functions={"echo": lambda value: value}, types=DECLARED
+    ) as box:
         box.run(HELPERS).check()
         yield box
 
@@ -148,7 +150,7 @@ def test_what_cannot_cross_is_named_with_its_place(guest: Sandbox) -> None:
     assert "cannot send the enum E: declare it first" in str(guest.run(code).error)
 
 
-def test_values_that_change_while_they_are_sent(guest: Sandbox) -> None:
+def test_values_that_change_while_they_are_sent(image: Image, engine: str) -> None:
     code = """
 import dataclasses
 from coilbox import declare
@@ -164,7 +166,9 @@ class Point:
 items[:] = [Point(1), 2, 3]
 host.echo(items)
 """
-    with Sandbox(functions={"echo": lambda value: value}, types=DECLARED) as box:
+    with Sandbox(
+        image, engine=engine, functions={"echo": lambda value: value}, types=DECLARED
+    ) as box:
         box.run("from coilbox import host").check()
         assert "changed while it was being sent" in str(box.run(code).error)
 

@@ -1,11 +1,7 @@
-"""The C of each construct, held against golden files, and what is refused.
-
-``COILBOX_UPDATE_GOLDENS=1`` writes the golden files anew.
-"""
+"""The C of each construct, held against golden files, and what is refused."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -14,8 +10,10 @@ import pytest
 from coilbox_guest.native import EmitError, EmitOptions, emit_program
 from coilbox_guest.wasm import Module
 
+from .modes import modes
+from .wast import build_unit
+
 GOLDENS = Path(__file__).parent / "goldens"
-UPDATE = os.environ.get("COILBOX_UPDATE_GOLDENS") == "1"
 CASES = [(path.stem, False) for path in sorted(GOLDENS.glob("*.wat"))] + [("tail", True)]
 
 
@@ -27,16 +25,16 @@ def parse(text: str) -> Module:
 
 
 @pytest.mark.parametrize(("name", "trampoline"), CASES)
-def test_golden(name: str, trampoline: bool) -> None:
+def test_golden(name: str, trampoline: bool, request: pytest.FixtureRequest) -> None:
     module = parse((GOLDENS / f"{name}.wat").read_text())
     program = emit_program(module, EmitOptions(trampoline=trampoline))
     text = "\n".join(
         f"/* ==== {file} ==== */\n{content}" for file, content in program.files.items()
     )
     golden = GOLDENS / f"{name}{'.trampoline' if trampoline else ''}.c"
-    if UPDATE:
+    if request.config.getoption("--update-goldens"):
         golden.write_text(text)
-    assert text == golden.read_text()
+    assert text == golden.read_text(), "if it is right: --update-goldens"
 
 
 def test_equal_modules_give_equal_files() -> None:
@@ -68,6 +66,19 @@ def test_small_constants_move_into_offsets() -> None:
     assert "i32_load(self_ l0 + 5000u, 0u)" in code
     exact = emit_program(module).files["code_000.c"]
     assert "i32_store(self_ l0 + 12u, 4u, l0);" in exact
+
+
+def test_both_kinds_of_references_in_results(native_units: Path) -> None:
+    """Their C is the same but for its names, of which a compiler takes each once."""
+    wasm = parse("""(module
+      (func (export "f") (result funcref f64) (ref.null func) (f64.const 1))
+      (func (export "e") (result externref f64) (ref.null extern) (f64.const 2))
+      (func (export "tail f") (param i32) (result funcref) (return_call 4 (local.get 0)))
+      (func (export "tail e") (result externref) (return_call 5 (i32.const 0) (i32.const 1)))
+      (func (param i32) (result funcref) (ref.null func))
+      (func (param i32 i32) (result externref) (ref.null extern)))""").to_bytes()
+    for mode in modes().values():
+        build_unit(wasm, native_units, *mode)
 
 
 def test_parts_hold_all_functions_once() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +16,10 @@ import pytest
 from coilbox.cache import Cache, sha256
 from coilbox.engines.native import NativeEngine, Settings
 from coilbox.engines.native.program import NativeProgram
+from coilbox.engines.native.settings import Tier
+from coilbox.engines.native.toolchain import zig
 from coilbox.engines.protocol import HostImport
-from coilbox.errors import EngineError
+from coilbox.errors import CacheError, EngineError
 from coilbox.images import Image
 
 from .test_emitter import parse
@@ -135,9 +140,66 @@ def test_an_interrupted_build_goes_on(
     assert total(NativeEngine()) == 10_100
 
 
+@pytest.fixture
+def scripted(tmp_path: Path) -> Callable[[str], Settings]:
+    """A compiler that notes what it compiles, runs a line of shell, and then is zig's clang."""
+    path = tmp_path / "clang-scripted"
+
+    def scripted(line: str) -> Settings:
+        command = " ".join(map(shlex.quote, zig().command))
+        path.write_text(
+            f'#!/bin/sh\ncase "$*" in\n  *\' -c \'*) echo "$*" >>{tmp_path}/calls\n'
+            f"    n=$(wc -l <{tmp_path}/calls)\n    {line};;\nesac\n"
+            f'exec {command} -fno-sanitize=all "$@"\n'
+        )
+        path.chmod(0o700)
+        return Settings(compiler=str(path))
+
+    return scripted
+
+
+def _compiled(folder: Path) -> list[str]:
+    """The sources that the scripted compiler was given, in their order."""
+    calls = (folder / "calls").read_text().splitlines()
+    return [Path(call.split(" -c ")[1].split()[0]).name for call in calls]
+
+
+def test_a_killed_build_goes_on(
+    image: Image,
+    tmp_path: Path,
+    scripted: Callable[[str], Settings],
+    total: Callable[[NativeEngine], int],
+) -> None:
+    """Killed with its second file under way, it does not compile the first again."""
+    settings = scripted("[ $n = 2 ] && kill -9 $PPID && exit 1")
+    child = os.fork()
+    if child == 0:
+        try:
+            NativeEngine(settings).compile(image, jobs=1)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    first, second = _compiled(tmp_path)
+    engine = NativeEngine(scripted(":"))
+    engine.compile(image, jobs=1)
+    assert _compiled(tmp_path)[2:] == [second]
+    assert first != second
+    assert total(engine) == 10_100
+
+
+def test_a_full_disk_is_told(
+    image: Image, scripted: Callable[[str], Settings], total: Callable[[NativeEngine], int]
+) -> None:
+    settings = scripted("[ $n = 2 ] && { cat /dev/zero >/dev/full; exit 1; }")
+    with pytest.raises(CacheError, match=r"the disk of the cache folder .* is full: 200 MB are"):
+        NativeEngine(settings).compile(image, jobs=1)
+    assert total(NativeEngine(scripted(":"))) == 10_100
+
+
 def test_what_the_compiler_says_is_told(image: Image) -> None:
-    settings = Settings(tiers={"full": ("-O2", "-fno-such-flag=3")})
-    with pytest.raises(EngineError, match=r"the C compiler zig failed:\n.*no-such-flag"):
+    flags = ("-O2", "-fno-such-flag=3")
+    settings = Settings(tiers={"full": Tier(flags, flags)})
+    with pytest.raises(EngineError, match=r"the C compiler zig failed \(.*\):\n.*no-such-flag"):
         NativeEngine(settings).compile(image)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from coilbox.engines.native import Settings, load_settings
+from coilbox.engines.native.settings import Tier
+from coilbox.engines.native.toolchain import zig
 from coilbox.errors import ConfigError, EngineError
 from coilbox.resources import configs
 
@@ -19,7 +23,10 @@ def test_the_file_holds_the_defaults() -> None:
 
 def test_flags_of_tiers_and_options() -> None:
     settings = Settings(check_bounds=True, exact_loads=True)
-    assert settings.toolchain("quick").optimize == ("-O1",)
+    quick = settings.toolchain("quick")
+    assert (quick.optimize, quick.for_rest().optimize) == (("-O2",), ("-O0",))
+    full = settings.toolchain("full")
+    assert full.for_rest() is full
     assert settings.toolchain().extra == ("-DCB_CHECK_BOUNDS", "-DCB_EXACT_LOADS")
     with pytest.raises(EngineError, match=r"no tier 'best'; there are: full, quick"):
         settings.toolchain("best")
@@ -30,11 +37,35 @@ def test_a_compiler_that_is_not_there() -> None:
         Settings(compiler="nocc").toolchain()
 
 
+def test_tiers_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "native.yaml"
+    path.write_text("tiers:\n  best: [-O3]\n  fast: {hot: [-O1], rest: [-O0]}\n")
+    settings = load_settings(path)
+    assert settings.best_tier == "best"
+    assert settings.tiers == {
+        "best": Tier(("-O3",), ("-O3",)),
+        "fast": Tier(("-O1",), ("-O0",)),
+    }
+
+
+@pytest.mark.parametrize("level", ["-O0", "-O1", "-O2", "-O3"])
+def test_the_compiler_gets_the_level_that_was_asked_for(level: str, tmp_path: Path) -> None:
+    """zig by itself takes every level but -O0 for -O2."""
+    source = tmp_path / "a.c"
+    source.write_text("int a;")
+    toolchain = replace(zig(), optimize=(level,))
+    command = [*toolchain.command, "-v", *toolchain.flags, "-c", str(source), "-o", "a.o"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    called = next(line for line in done.stderr.splitlines() if "-cc1" in line)
+    assert [word for word in called.split() if word.startswith("-O")][-1] == level
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("compilr: zig\n", r"native\.yaml:1:1: compilr: Extra inputs"),
         ("compiler: zig\ntiers: {}\n", r"native\.yaml:2:\d+: tiers: "),
+        ("tiers:\n  quick: {hot: [-O2]}\n", r"native\.yaml:2:\d+: tiers\.quick"),
         ("check_bounds: 3\n", r"native\.yaml:1:1: check_bounds: "),
     ],
 )

@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coilbox.engines.native.toolchain import Toolchain, system, zig
-from coilbox_guest.native import EmitOptions
-
+from .modes import ALL_MODES, modes
 from .wast import Runner, scripts_in
 
 SPEC = Path(
@@ -30,54 +27,35 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def _modes() -> dict[str, tuple[Toolchain, EmitOptions]]:
-    """Toolchains and options by name."""
-    clang = zig()
-    fast = ("-O1",)
-    modes = {
-        "musttail": (Toolchain(clang.name, clang.command, optimize=fast), EmitOptions()),
-        "musttail-plain": (
-            Toolchain(clang.name, clang.command, optimize=fast, extra=("-DCB_NO_PRESERVE_NONE",)),
-            EmitOptions(),
-        ),
-        "trampoline": (
-            Toolchain(clang.name, clang.command, optimize=fast),
-            EmitOptions(trampoline=True),
-        ),
-        "bounds": (
-            Toolchain(clang.name, clang.command, optimize=fast, extra=("-DCB_CHECK_BOUNDS",)),
-            EmitOptions(),
-        ),
-    }
-    if shutil.which("gcc"):
-        gcc = system("gcc")
-        modes["gcc"] = (
-            Toolchain(gcc.name, gcc.command, trampoline=True, optimize=fast),
-            EmitOptions(trampoline=True),
-        )
-    return modes
+MODES = modes() if SCRIPTS else {}
 
 
-MODES = _modes() if SCRIPTS else {}
+def _always(mode: str, stem: str) -> bool:
+    """Whether the script says something of this mode that it does not say of the first."""
+    if mode in ("musttail-plain", "trampoline"):
+        return stem in _TAIL
+    return stem.startswith(_MEMORY) if mode == "bounds" else mode == "musttail"
 
 
 def _cases() -> list[Any]:
-    out = []
-    for mode in MODES:
-        for path in SCRIPTS:
-            if mode in ("musttail-plain", "trampoline") and path.stem not in _TAIL:
-                continue
-            if mode == "bounds" and not path.stem.startswith(_MEMORY):
-                continue
-            marks = [pytest.mark.slow] if mode == "gcc" else []
-            out.append(pytest.param(mode, path, id=f"{mode}-{path.stem}", marks=marks))
-    return out
+    return [
+        pytest.param(
+            mode,
+            path,
+            id=f"{mode}-{path.stem}",
+            marks=[] if _always(mode, path.stem) else [pytest.mark.slow],
+        )
+        for mode in ALL_MODES
+        for path in SCRIPTS
+    ]
 
 
 @pytest.mark.parametrize(("mode", "path"), _cases())
 def test_script(
     mode: str, path: Path, tmp_path: Path, native_runtime: Any, native_units: Path
 ) -> None:
+    if mode not in MODES:
+        pytest.skip(f"{mode} is not installed")
     toolchain, options = MODES[mode]
     runner = Runner(native_runtime, toolchain, options, native_units)
     runner.run(path, tmp_path)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coilbox.engines.native.program import NativeProgram
-from coilbox.engines.native.toolchain import Toolchain, system, zig
 from coilbox.errors import GuestTrap
-from coilbox_guest.native import EmitOptions
 
+from .modes import ALL_MODES, modes
 from .test_emitter import parse
 from .wast import build_unit
 
@@ -47,26 +45,14 @@ WAT = """
 DEPTH = 100_000_000
 
 
-def _modes() -> dict[str, Toolchain]:
-    clang = zig()
-    modes = {
-        "musttail": clang,
-        "musttail-plain": Toolchain("zig", clang.command, extra=("-DCB_NO_PRESERVE_NONE",)),
-        "trampoline": Toolchain("zig", clang.command, trampoline=True),
-    }
-    if shutil.which("gcc"):
-        modes["gcc"] = system("gcc")
-    return modes
+MODES = modes("-O2")
 
 
-MODES = _modes()
-
-
-@pytest.fixture(scope="module", params=list(MODES))
+@pytest.fixture(scope="module", params=ALL_MODES)
 def instance(request: pytest.FixtureRequest, native_runtime: Any, native_units: Path) -> Any:
-    toolchain = MODES[request.param]
-    options = EmitOptions(trampoline=toolchain.trampoline)
-    folder = build_unit(parse(WAT).to_bytes(), native_units, toolchain, options)
+    if request.param not in MODES:
+        pytest.skip(f"{request.param} is not installed")
+    folder = build_unit(parse(WAT).to_bytes(), native_units, *MODES[request.param])
     program = NativeProgram(native_runtime, folder, [])
     instance = program.instantiate(memory_limit=0)
     yield instance

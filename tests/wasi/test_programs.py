@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from coilbox.cache import Cache
-from coilbox.engines import ENGINE_NAMES, get_engine
+from coilbox.engines import get_engine
 from coilbox.engines.protocol import StopGuest
 from coilbox.images import Image
 from coilbox.mounts import Mount, Scratch
@@ -78,9 +78,9 @@ def image(tmp_path_factory: pytest.TempPathFactory, zig_work: Path) -> Image:
     return Image.from_folder(cache.path("images", "f" * 64), cache)
 
 
-@pytest.fixture(scope="session", params=ENGINE_NAMES)
-def program(request: pytest.FixtureRequest, image: Image) -> Any:
-    return get_engine(request.param).load(image, WASI_IMPORTS)
+@pytest.fixture(scope="session")
+def program(engine_name: str, image: Image) -> Any:
+    return get_engine(engine_name).load(image, WASI_IMPORTS)
 
 
 @pytest.fixture

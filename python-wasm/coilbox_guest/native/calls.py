@@ -13,7 +13,7 @@ from coilbox_guest.wasm import FuncType, Instr
 from coilbox_guest.wasm.opcodes import BY_NAME
 from coilbox_guest.wasm.types import I32
 
-from .ctype import LETTERS, arguments, c_type, from_bits, prototype, result_type, to_bits
+from .ctype import arguments, c_type, from_bits, letters, prototype, result_type, to_bits
 from .stack import strip
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _in_registers(plan: Plan, results: tuple[int, ...]) -> int:
 
 def piece_type(results: tuple[int, ...]) -> str:
     """The C name of the pointer type of all pieces with these results."""
-    return "piece_" + "".join(LETTERS[kind] for kind in results)
+    return "piece_" + letters(results)
 
 
 def piece_pointer(plan: Plan, results: tuple[int, ...]) -> str:

@@ -12,6 +12,7 @@ from .errors import EmitError
 
 C_TYPES: Final = {I32: "u32", I64: "u64", F32: "f32", F64: "f64", FUNCREF: "ref", EXTERNREF: "ref"}
 LETTERS: Final = {I32: "i", I64: "I", F32: "f", F64: "F", FUNCREF: "r", EXTERNREF: "r"}
+_NAME_LETTERS: Final = {**LETTERS, EXTERNREF: "e"}
 _TO_BITS: Final = {
     I32: "{}", I64: "{}", F32: "bits_f32({})", F64: "bits_f64({})",
     FUNCREF: "bits_ref({})", EXTERNREF: "bits_ref({})",
@@ -36,6 +37,11 @@ def zero(kind: int) -> str:
     return _ZEROS[kind]
 
 
+def letters(kinds: tuple[int, ...]) -> str:
+    """What C names of these types end in; different types give different names."""
+    return "".join(_NAME_LETTERS[kind] for kind in kinds)
+
+
 def to_bits(kind: int, text: str) -> str:
     """A C expression of type u64 that holds a value's bits."""
     return _TO_BITS[kind].format(text)
@@ -52,7 +58,7 @@ def result_type(results: tuple[int, ...]) -> str:
         return "void"
     if len(results) == 1:
         return c_type(results[0])
-    return "struct r_" + "".join(LETTERS[kind] for kind in results)
+    return "struct r_" + letters(results)
 
 
 def result_struct(results: tuple[int, ...]) -> str:

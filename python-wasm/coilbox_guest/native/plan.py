@@ -97,7 +97,8 @@ class Plan:
         self.canonical = [self.types.index(kind) for kind in self.types]
         self.function_types = [self.canonical[index] for index in module.function_types()]
         self.bodies = [decode_body(body) for body in module.code]
-        self.names = self._function_names()
+        self.symbols = self._function_symbols()
+        self.names = [f"{i}_{text}" if text else str(i) for i, text in enumerate(self.symbols)]
         self.referenced: set[int] = set()
         self._slots = 0
         self.globals = self._plan_globals()
@@ -128,17 +129,12 @@ class Plan:
         """The indices of the functions that have bodies."""
         return range(len(self.imports), len(self.function_types))
 
-    def _function_names(self) -> list[str]:
+    def _function_symbols(self) -> list[str]:
+        """What the module calls its functions, fit for C; not unique, and empty where unknown."""
         known = self.module.names.functions
-        out = []
-        for index in range(len(self.function_types)):
-            if index < len(self.imports):
-                text = f"{self.imports[index].module}_{self.imports[index].name}"
-            else:
-                text = known.get(index, "")
-            tail = symbol(text)
-            out.append(f"{index}_{tail}" if tail else str(index))
-        return out
+        imported = [symbol(f"{item.module}_{item.name}") for item in self.imports]
+        defined = range(len(self.imports), len(self.function_types))
+        return [*imported, *(symbol(known.get(index, "")) for index in defined)]
 
     def function_name(self, function: int) -> str:
         """The C name of a function's ordinary form."""

@@ -46,6 +46,8 @@ class EmitOptions:
             2**32, as is true of compiled C. Not exactly WebAssembly's semantics.
         count: put in counters, whose values a profile is made of.
         profile: what such counters said; functions that ran get files of their own.
+        hot: names of functions that take the time and get files of their own, if there is no
+            profile; such files begin with ``hot_``.
     """
 
     trampoline: bool = False
@@ -53,6 +55,7 @@ class EmitOptions:
     fold_offsets: bool = False
     count: bool = False
     profile: Profile | None = None
+    hot: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,13 @@ class _Code:
     def files(self) -> dict[str, str]:
         profile = self._options.profile
         if profile is None:
-            return self._parts("code", list(self._plan.defined()), self._options.part_bytes)
+            split: tuple[list[int], list[int]] = [], []
+            for function in self._plan.defined():
+                split[self._plan.symbols[function] not in self._options.hot].append(function)
+            return {
+                **self._parts("hot", split[0], self._options.part_bytes),
+                **self._parts("code", split[1], self._options.part_bytes),
+            }
         entries = {f: profile.entries(self._plan.names[f]) for f in self._plan.defined()}
         hot = sorted((f for f, n in entries.items() if n >= HOT_ENTRIES), key=lambda f: -entries[f])
         cold = [f for f, n in entries.items() if n < HOT_ENTRIES]

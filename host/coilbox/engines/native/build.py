@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ LIBRARY = "program.so"
 MEMORY = "memory.img"
 COUNTERS = "counters.json"
 """Which counters are whose, in a program that counts for a profile."""
+HOT = "hot_"
+"""How the emitter names the files of functions that take the time."""
 
 
 def build_program(
@@ -96,31 +98,34 @@ def compile_all(
 ) -> list[Path]:
     """Compile files in parallel; an object that is there already is not made again.
 
+    Files whose names begin with ``HOT`` get the toolchain's own flags, others those for the rest.
     An object's name holds the hash of its source, of ``depends`` (the headers' texts) and of the
     compiler with its flags, so that what an interrupted build left behind can be trusted.
     """
     from coilbox.cache import key_of
 
-    common = key_of(toolchain.version, toolchain.flags, list(depends))
+    with_flags = [
+        toolchain if source.name.startswith(HOT) else toolchain.for_rest() for source in sources
+    ]
+    common = key_of(toolchain.version, list(depends))
     objects = [
-        folder / f"{source.stem}.{key_of(common, source.read_text())[:20]}.o" for source in sources
+        folder / f"{source.stem}.{key_of(common, own.flags, source.read_text())[:20]}.o"
+        for source, own in zip(sources, with_flags, strict=True)
     ]
 
-    def compile_one(source: Path, target: Path) -> Callable[[], None]:
-        def run() -> None:
-            if not target.exists():
-                part = target.with_suffix(f".{os.getpid()}.part")
-                toolchain.compile(source, part, include)
-                part.rename(target)
-
-        return run
+    def compile_one(index: int) -> None:
+        target = objects[index]
+        if not target.exists():
+            part = target.with_suffix(f".{os.getpid()}.part")
+            with_flags[index].compile(sources[index], part, include)
+            part.rename(target)
 
     # The largest first, so that the processors finish together.
     order = sorted(range(len(sources)), key=lambda i: -sources[i].stat().st_size)
     workers = jobs or os.cpu_count() or 1
     task = (progress or Silent()).task("Compiling the guest to machine code", len(sources))
     with task, ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(compile_one(sources[i], objects[i])) for i in order]
+        futures = [pool.submit(compile_one, i) for i in order]
         try:
             for future in as_completed(futures):
                 future.result()

@@ -87,6 +87,7 @@ class NativeEngine:
             image.digest,
             toolchain.version,
             toolchain.flags,
+            toolchain.rest,
             toolchain.trampoline,
             settings.fold_offsets,
             variant.profile,
@@ -129,6 +130,7 @@ class NativeEngine:
 
         def build(folder: Path) -> None:
             from coilbox_guest.native import EmitOptions, Profile
+            from coilbox_guest.native.hot import hot_functions
 
             profile = None
             if variant.profile:
@@ -143,6 +145,7 @@ class NativeEngine:
                     trampoline=toolchain.trampoline,
                     fold_offsets=self._settings.fold_offsets,
                     profile=profile,
+                    hot=hot_functions() if toolchain.rest is not None else frozenset(),
                 ),
                 work=work,
                 jobs=jobs,
@@ -241,7 +244,8 @@ def _profile_key(image: Image) -> str:
 def _emitter() -> str:
     """Digest of the emitter's sources and of the headers that its C includes."""
     folder = guest_builder() / "native"
-    paths = [*sorted(folder.glob("*.py")), folder / "runtime/abi.h", folder / "runtime/ops.h"]
+    headers = [folder / "runtime/abi.h", folder / "runtime/ops.h"]
+    paths = [*sorted(folder.glob("*.py")), folder / "hot.txt", *headers]
     return key_of([[path.name, path.read_text()] for path in paths])
 
 

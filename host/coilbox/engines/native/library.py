@@ -13,6 +13,7 @@ from coilbox.engines.native._capi import ffi
 from coilbox.engines.native.build import compile_all
 from coilbox.engines.native.toolchain import Toolchain
 from coilbox.errors import EngineError
+from coilbox.resources import guest_builder
 
 _MACHINES = {"x86_64": "switch_x86_64.S", "aarch64": "switch_aarch64.S"}
 _LIBRARY = "runtime.so"
@@ -57,16 +58,15 @@ def _load(path: Path) -> Any:
 
 
 def _path(cache: Cache, toolchain: Toolchain) -> Path:
-    from coilbox_guest.native import RUNTIME
-
-    headers = [path.read_text() for path in sorted(RUNTIME.glob("*.h"))]
-    sources = [*sorted(RUNTIME.glob("*.c")), RUNTIME / _MACHINES[platform.machine()]]
+    folder = guest_builder() / "native" / "runtime"
+    headers = [path.read_text() for path in sorted(folder.glob("*.h"))]
+    sources = [*sorted(folder.glob("*.c")), folder / _MACHINES[platform.machine()]]
     texts = [path.read_text() for path in sources]
     key = key_of("native-runtime", toolchain.version, toolchain.flags, headers, texts)
 
-    def build(folder: Path) -> None:
-        objects = compile_all(toolchain, sources, folder, include=[RUNTIME], depends=headers)
-        toolchain.link(objects, folder / _LIBRARY)
+    def build(target: Path) -> None:
+        objects = compile_all(toolchain, sources, target, include=[folder], depends=headers)
+        toolchain.link(objects, target / _LIBRARY)
         for path in objects:
             path.unlink()
 

@@ -10,11 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from coilbox.engines.native.toolchain import Toolchain, system, zig
 from coilbox.errors import EngineError
 
-_TIERS: Mapping[str, tuple[str, ...]] = MappingProxyType({"full": ("-O2",), "quick": ("-O1",)})
+
+class Tier(NamedTuple):
+    """Optimisation flags: of the functions that take the time, and of all others."""
+
+    hot: tuple[str, ...]
+    rest: tuple[str, ...]
+
+
+_TIERS: Mapping[str, Tier] = MappingProxyType(
+    {"full": Tier(("-O2",), ("-O2",)), "quick": Tier(("-O2",), ("-O0",))}
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Settings:
     """
 
     compiler: str = "zig"
-    tiers: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _TIERS)
+    tiers: Mapping[str, Tier] = field(default_factory=lambda: _TIERS)
     check_bounds: bool = False
     exact_loads: bool = False
     fold_offsets: bool = True
@@ -55,7 +66,8 @@ class Settings:
         found = zig(zig_cache) if self.compiler == "zig" else system(self.compiler)
         defines = {"-DCB_CHECK_BOUNDS": self.check_bounds, "-DCB_EXACT_LOADS": self.exact_loads}
         extra = tuple(flag for flag, wanted in defines.items() if wanted)
-        return replace(found, optimize=self.tiers[tier], extra=extra)
+        hot, rest = self.tiers[tier]
+        return replace(found, optimize=hot, rest=None if rest == hot else rest, extra=extra)
 
 
 def load_settings(path: Path) -> Settings:
@@ -69,22 +81,31 @@ def load_settings(path: Path) -> Settings:
 
     from coilbox.yamlfile import load_yaml
 
+    class SplitModel(BaseModel):
+        model_config = ConfigDict(extra="forbid", strict=True)
+
+        hot: list[str]
+        rest: list[str]
+
     class Model(BaseModel):
         model_config = ConfigDict(extra="forbid", strict=True)
 
         compiler: str = Field("zig", min_length=1)
-        tiers: dict[str, list[str]] = Field(
-            default_factory=lambda: {k: list(v) for k, v in _TIERS.items()}, min_length=1
-        )
+        tiers: dict[str, list[str] | SplitModel] = Field({}, validate_default=False, min_length=1)
         check_bounds: bool = False
         exact_loads: bool = False
         fold_offsets: bool = True
 
     model = load_yaml(path, Model)
-    tiers = {name: tuple(flags) for name, flags in model.tiers.items()}
+    tiers = {
+        name: Tier(tuple(flags), tuple(flags))
+        if isinstance(flags, list)
+        else Tier(tuple(flags.hot), tuple(flags.rest))
+        for name, flags in model.tiers.items()
+    }
     return Settings(
         model.compiler,
-        MappingProxyType(tiers),
+        MappingProxyType(tiers or _TIERS),
         model.check_bounds,
         model.exact_loads,
         model.fold_offsets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +32,9 @@ _SEMANTIC = (
 # base needs; and vectors made of 32-bit pointers become gathers and scatters, which are slow.
 _LEAN = ("-fomit-frame-pointer", "-fno-tree-vectorize", "-fno-tree-slp-vectorize")
 
+_LEAST_FREE = 1 << 20
+"""With fewer bytes free a compiler that fails is taken to fail for that."""
+
 
 @dataclass(frozen=True)
 class Toolchain:
@@ -40,7 +44,8 @@ class Toolchain:
         name: what the user calls it: ``zig``, ``clang``, ``gcc``.
         command: how to run it.
         trampoline: whether tail calls go through a driver loop, as it has no ``musttail``.
-        optimize: optimisation flags.
+        optimize: optimisation flags; of hot code only, if ``rest`` is given.
+        rest: optimisation flags of code that seldom runs.
         extra: more flags, such as defines.
     """
 
@@ -48,6 +53,7 @@ class Toolchain:
     command: tuple[str, ...]
     trampoline: bool = False
     optimize: tuple[str, ...] = ("-O2",)
+    rest: tuple[str, ...] | None = None
     extra: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict, hash=False, compare=False)
 
@@ -62,30 +68,43 @@ class Toolchain:
     @property
     def flags(self) -> tuple[str, ...]:
         """All flags for compiling."""
+        return (*_SEMANTIC, *_LEAN, *self._own_flags(), *self.optimize, *self.extra)
+
+    def _own_flags(self) -> tuple[str, ...]:
+        if self.name == "zig":
+            # zig knows debug and release only and compiles -O1 to -O3 as -O2, so its clang is told.
+            levels = [flag for flag in self.optimize if flag in ("-O1", "-O3")]
+            return ("-fno-sanitize=all", *(part for f in levels for part in ("-Xclang", f)))
         # gcc passes a signalling NaN through floor() and the like unless told of them.
-        own = {"zig": ("-fno-sanitize=all",), "gcc": ("-fsignaling-nans",)}.get(self.name, ())
-        return (*_SEMANTIC, *_LEAN, *own, *self.optimize, *self.extra)
+        return () if _is_clang(self.name) else ("-fsignaling-nans",)
+
+    def for_rest(self) -> Toolchain:
+        """The same compiler with the flags of code that seldom runs."""
+        return self if self.rest is None else replace(self, optimize=self.rest, rest=None)
 
     def compile(self, source: Path, target: Path, include: Sequence[Path]) -> None:
         """Compile one C or assembly file to an object file.
 
         Raises:
             EngineError: the compiler failed; the message has its own.
+            OSError: the disk is full (ENOSPC).
         """
         folders = [f"-I{folder}" for folder in include]
-        self._run([*self.command, *self.flags, *folders, "-c", str(source), "-o", str(target)])
+        command = [*self.command, *self.flags, *folders, "-c", str(source), "-o", str(target)]
+        self._run(command, target.parent)
 
     def link(self, objects: Sequence[Path], target: Path) -> None:
         """Link object files to a shared library.
 
         Raises:
             EngineError: the linker failed; the message has its own.
+            OSError: the disk is full (ENOSPC).
         """
         names = [str(path) for path in objects]
         flags = ["-shared", "-Wl,-Bsymbolic", *self.optimize, *self.extra]
-        self._run([*self.command, *flags, *names, "-o", str(target), "-lm"])
+        self._run([*self.command, *flags, *names, "-o", str(target), "-lm"], target.parent)
 
-    def _run(self, command: list[str]) -> str:
+    def _run(self, command: list[str], folder: Path | None = None) -> str:
         try:
             done = subprocess.run(
                 command,
@@ -97,8 +116,15 @@ class Toolchain:
         except OSError as error:
             raise EngineError(f"the C compiler {command[0]} cannot be run: {error}") from error
         if done.returncode != 0:
-            shown = "\n".join((done.stderr or done.stdout).splitlines()[:20])
-            raise EngineError(f"the C compiler {self.name} failed:\n{shown}")
+            said = done.stderr or done.stdout
+            # zig may die without a word when it cannot write.
+            if os.strerror(errno.ENOSPC) in said or (
+                folder is not None and shutil.disk_usage(folder).free < _LEAST_FREE
+            ):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+            shown = "\n".join(said.splitlines()[:20])
+            how = f"status {done.returncode}"
+            raise EngineError(f"the C compiler {self.name} failed ({how}):\n{shown}")
         return done.stdout
 
 
@@ -130,7 +156,11 @@ def system(name: str) -> Toolchain:
     path = shutil.which(name)
     if path is None:
         raise EngineError(f"no C compiler {name!r} on PATH; install one, or use zig, the default")
-    return Toolchain(name, (path,), trampoline="clang" not in Path(path).name)
+    return Toolchain(name, (path,), trampoline=not _is_clang(name))
+
+
+def _is_clang(name: str) -> bool:
+    return "clang" in Path(name).name
 
 
 def cpu() -> str:
