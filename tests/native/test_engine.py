@@ -229,6 +229,23 @@ def test_nothing_of_a_guest_is_left_in_the_next(make: Make) -> None:
         after.close()
 
 
+def test_pages_are_put_right_whether_they_fault_or_not(make: Make) -> None:
+    """A second guest that writes where the first did takes no fault; one elsewhere, and a write
+    of another thread, do."""
+    first, other, elsewhere = 100, 2 * POLL + 100, 3 * POLL + 8192
+    for turn in range(6):
+        instance = make()
+        assert [instance.call("load", a) for a in (first, other, elsewhere)] == [0, 0, 0], turn
+        instance.call("store", first, turn + 1)
+        if turn % 3 == 1:
+            instance.call("store", elsewhere, turn + 1)
+        if turn % 3 == 2:
+            thread = threading.Thread(target=instance.write, args=(other, b"\1\2\3\4"))
+            thread.start()
+            thread.join()
+        instance.close()
+
+
 def test_a_fork_puts_its_own_memory_right(make: Make) -> None:
     instance = make()
     instance.call("store", 100, 7)

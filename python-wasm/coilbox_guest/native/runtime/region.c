@@ -5,15 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "dirty.h"
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* Free regions whose written pages are put right by copying, and stay resident for the next
  * instance: a copy takes a tenth of the page fault that a dropped page costs later. Others are
  * dropped. */
 #define WARM_REGIONS 8
 #define WARM_BYTES (4u << 20)
-#define WARM_RANGES 512
 
 static _Atomic(struct region *) all;
 static struct region *unused;
@@ -27,6 +26,14 @@ struct region *region_of_stack(uintptr_t address) {
   for (struct region *r = atomic_load_explicit(&all, memory_order_acquire); r; r = r->next)
     if (address - (uintptr_t)r->base <= STACK_GUARD_BYTES + STACK_BYTES) return r;
   return NULL;
+}
+
+/* Page faults of this process so far. A page becomes the process's own in a fault only, so as long
+ * as their number stays the same, which pages were written stays the same. */
+static uint64_t faults(void) {
+  struct rusage now = {0};
+  getrusage(RUSAGE_SELF, &now);
+  return (uint64_t)now.ru_minflt + (uint64_t)now.ru_majflt;
 }
 
 static struct region *reserve(void) {
@@ -68,6 +75,7 @@ static int map(struct region *region, const struct cb_image *image) {
     return -1;
   region->mapped = bytes; /* from here on unmap() has something to do */
   region->image = image;
+  region->known = -1;
   if (bytes > file && mprotect(memory + file, bytes - file, PROT_READ | PROT_WRITE)) return -1;
   return 0;
 }
@@ -88,7 +96,12 @@ struct region *region_take(const struct cb_image *image) {
   }
   pthread_mutex_unlock(&lock);
   if (!region) region = reserve();
-  if (!region || region->image == image) return region;
+  if (region && region->image == image) {
+    region->owner = getpid();
+    region->faults = faults();
+    return region;
+  }
+  if (!region) return NULL;
   if (unmap(region) || map(region, image)) {
     region_give(region);
     return NULL;
@@ -98,11 +111,15 @@ struct region *region_take(const struct cb_image *image) {
 
 /* Puts written pages right by copying; 0 if that is not to be done. */
 static int refresh(struct region *region, const struct cb_image *image, uint64_t bytes) {
-  struct page_range ranges[WARM_RANGES];
+  struct page_range *ranges = region->ranges;
   uint8_t *memory = region_memory(region);
-  int found = image->pristine || !image->file_bytes
-                  ? dirty_pages(memory, memory + bytes, ranges, WARM_RANGES)
-                  : -1;
+  int found = region->known;
+  /* A fork counts its faults from zero again. */
+  if (found < 0 || region->owner != getpid() || region->faults != faults())
+    found = image->pristine || !image->file_bytes
+                ? dirty_pages(memory, memory + bytes, ranges, WARM_RANGES)
+                : -1;
+  region->known = found;
   uint64_t sum = 0;
   for (int i = 0; i < found; i++) sum += ranges[i].end - ranges[i].start;
   if (found < 0 || sum > WARM_BYTES) return 0;
@@ -131,8 +148,10 @@ static int clean(struct region *region, int may_warm, int *warmed) {
       mprotect(memory + image->poll_page, image->poll_bytes, PROT_READ | PROT_WRITE))
     return -1;
   if (may_warm) *warmed = refresh(region, image, bytes);
+  if (*warmed) return 0;
   /* Dropping private pages brings back the file's, and zeros behind them. */
-  return *warmed ? 0 : madvise(memory, bytes, MADV_DONTNEED);
+  region->known = -1;
+  return madvise(memory, bytes, MADV_DONTNEED);
 }
 
 void region_give(struct region *region) {

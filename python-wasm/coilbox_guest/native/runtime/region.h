@@ -3,7 +3,9 @@
 #define COILBOX_REGION_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
+#include "dirty.h"
 #include "runtime.h"
 
 /* Native stack for guest code. The shadow stack in linear memory is sized to it. */
@@ -15,6 +17,9 @@
 #define MEMORY_BYTES ((8ull << 30) + CB_PAGE)
 #define REGION_BYTES (STACK_GUARD_BYTES + STACK_BYTES + CB_INSTANCE_BYTES + MEMORY_BYTES)
 
+/* Written pages in more pieces than that are dropped instead of copied. */
+#define WARM_RANGES 512
+
 struct region {
   struct region *next;      /* in the list of all; never changes once published */
   struct region *next_free; /* in the list of free ones */
@@ -22,6 +27,10 @@ struct region {
   const struct cb_image *image; /* whose memory is mapped here; NULL for none */
   uint64_t mapped;              /* bytes of memory that are accessible */
   int warm;                     /* whether it is free and pages of it are resident */
+  int known;                    /* how many of `ranges` held all written pages; -1 for unknown */
+  uint64_t faults;              /* of the process, when the instance was made */
+  pid_t owner;                  /* and which process that was */
+  struct page_range ranges[WARM_RANGES];
 };
 
 /* A region without an instance: memory mapped as the image says and nothing written. NULL with
