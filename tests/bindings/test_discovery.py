@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from coilbox.bindings.discovery import extension_names, load_extension
+from coilbox.cli import invoke
 from coilbox.errors import ExtensionError
 
 MODULE = """
@@ -56,6 +58,15 @@ def test_an_extension_and_a_factory(install: Install) -> None:
     assert load_extension("tools").spec.name == "acme_tools"
     assert load_extension("made").path == "default"  # type: ignore[attr-defined]
     assert load_extension("made", {"path": "x"}).path == "x"  # type: ignore[attr-defined]
+
+
+def test_they_are_listed(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install("acme", tools="acme_missing:extension")
+    assert invoke(["bind", "list"]) == 0
+    assert "acme_missing:extension  (acme)\n" in capsys.readouterr().out
+    assert invoke(["bind", "list", "--json"]) == 0
+    offered = {"name": "tools", "distribution": "acme", "entry_point": "acme_missing:extension"}
+    assert offered in json.loads(capsys.readouterr().out)
 
 
 def test_an_unknown_name(install: Install) -> None:

@@ -28,6 +28,13 @@ def extension_names() -> list[str]:
     return sorted(_found())
 
 
+def offers() -> list[tuple[str, str, str]]:
+    """Name, distribution and ``module:attribute`` of all extensions that are installed, sorted."""
+    return sorted(
+        (point.name, _owner(point), point.value) for points in _found().values() for point in points
+    )
+
+
 def load_extension(name: str, settings: Mapping[str, Any] | None = None) -> Extension:
     """Make an installed extension.
 

@@ -131,6 +131,25 @@ def diff_command(old: Path, new: Path, strict: bool, as_json: bool) -> int:
     return exits.USAGE if strict and problem else 0
 
 
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_command(as_json: bool) -> None:
+    """List the extensions that are installed; none is imported."""
+    from coilbox.bindings.discovery import offers
+
+    found = offers()
+    if as_json:
+        keys = ("name", "distribution", "entry_point")
+        items = [dict(zip(keys, offer, strict=True)) for offer in found]
+        click.echo(json.dumps(items, indent=2))
+        return
+    width = max((len(name) for name, _, _ in found), default=0)
+    for name, distribution, value in found:
+        click.echo(f"{name:{width}}  {value}  ({distribution})")
+    if not found:
+        click.echo("no extension is installed", err=True)
+
+
 @command.command("new")
 @click.argument("name")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
