@@ -8,6 +8,7 @@
         print(sandbox.run("sum(range(10))").check().value)
 """
 
+from coilbox.bindings import load_extension
 from coilbox.clock import GuestClock
 from coilbox.codec import Opaque
 from coilbox.errors import (
@@ -18,6 +19,7 @@ from coilbox.errors import (
     CpuLimitExceeded,
     CreatedFilesLimitExceeded,
     EngineError,
+    ExtensionError,
     FileSizeLimitExceeded,
     Frame,
     GuestCancelled,
@@ -61,6 +63,7 @@ __all__ = [
     "CpuLimitExceeded",
     "CreatedFilesLimitExceeded",
     "EngineError",
+    "ExtensionError",
     "FileSizeLimitExceeded",
     "Frame",
     "GuestCancelled",
@@ -97,5 +100,6 @@ __all__ = [
     "UsageError",
     "ValueLimitExceeded",
     "WrittenBytesLimitExceeded",
+    "load_extension",
     "open_image",
 ]

@@ -313,3 +313,26 @@ def test_modules_beside_the_generated_one() -> None:
     for name in ("http", "coilbox", "a.b", ""):
         with pytest.raises(ExtensionError, match=f"cannot ship a module named '{name}'"):
             extension.ship(name, "")
+
+
+def test_a_resource_may_return_its_own_class() -> None:
+    spec = parse(
+        "extension: 1\nmodule: {name: acme_tree, version: '1.0.0'}\n"
+        "types: {Node: {resource: {child: {returns: Node}, size: {returns: int}}}}\n"
+        "functions: {root: {returns: Node}}\n",
+        "tree.yaml",
+    )
+
+    class Node:
+        def child(self, context: Context, /) -> Node:
+            return self
+
+        def size(self, context: Context, /) -> str:
+            return ""
+
+    def root(context: Context, /) -> Node:
+        return Node()
+
+    root.__annotations__["return"] = Node.child.__annotations__["return"] = Node
+    with pytest.raises(ExtensionError, match="where size: returns str, not int"):
+        Extension(spec, {}).implement(root)

@@ -7,12 +7,33 @@ pydantic or PyYAML before a YAML file is read.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from coilbox.bindings.host import Extension
     from coilbox.bindings.ir import Spec
 
-__all__ = ["load_spec"]
+__all__ = ["load_extension", "load_spec"]
+
+
+def load_extension(name: str, /, **settings: Any) -> Extension:
+    """Make an installed extension, one of coilbox's own or of another distribution.
+
+    ::
+
+        kv = load_extension("kv", path="kv.db")
+
+    Args:
+        name: its name; ``coilbox bind list`` shows all.
+        settings: what it is configured with.
+
+    Raises:
+        ExtensionError: there is none of this name, it cannot be imported, or the settings are
+            wrong.
+    """
+    from coilbox.bindings import discovery
+
+    return discovery.load_extension(name, settings)
 
 
 def load_spec(path: str | os.PathLike[str]) -> Spec:

@@ -43,16 +43,29 @@ def check_object(
 
 
 def check_function(
-    spec: Spec, classes: Mapping[str, type], function: Function, implementation: Callable[..., Any]
+    spec: Spec,
+    classes: Mapping[str, type],
+    function: Function,
+    implementation: Callable[..., Any],
+    checked: frozenset[type] = frozenset(),
 ) -> list[Problem]:
-    """What keeps a function from implementing one of the spec."""
+    """What keeps a function from implementing one of the spec.
+
+    Args:
+        spec: the spec.
+        classes: the classes of its types.
+        function: the function of the spec.
+        implementation: the function that shall implement it.
+        checked: classes of resources whose methods are being checked: such a method may return
+            its own class.
+    """
     try:
         signature = inspect.signature(implementation)
     except (ValueError, TypeError):
         return []  # written in C without a signature: nothing is known of it
     differences = list(_parameters(function, signature))
     if not differences:
-        differences = list(_annotations(spec, classes, function, implementation))
+        differences = list(_annotations(spec, classes, function, implementation, checked))
     return [
         f"{function.name}: {difference}; expected {signature_text(function)}"
         for difference in differences
@@ -115,6 +128,7 @@ def _annotations(
     classes: Mapping[str, type],
     function: Function,
     implementation: Callable[..., Any],
+    checked: frozenset[type],
 ) -> Iterable[str]:
     try:
         hints = typing.get_type_hints(inspect.unwrap(implementation), include_extras=True)
@@ -130,7 +144,7 @@ def _annotations(
     if "return" in hints:
         hint = _awaited(hints["return"])
         if _is_resource(spec, function.returns):
-            yield from _resource(spec, classes, function.returns, hint)
+            yield from _resource(spec, classes, function.returns, hint, checked)
             return
         found = _known(hint, name_of)
         if found is not None and not _accepts(function.returns, found):
@@ -173,22 +187,24 @@ def _is_resource(spec: Spec, type_: Type) -> bool:
     return isinstance(type_, Ref) and isinstance(spec.by_name.get(type_.name), Resource)
 
 
-def _resource(spec: Spec, classes: Mapping[str, type], type_: Type, hint: Any) -> Iterable[str]:
+def _resource(
+    spec: Spec, classes: Mapping[str, type], type_: Type, hint: Any, checked: frozenset[type]
+) -> Iterable[str]:
     assert isinstance(type_, Ref)
     resource = spec.by_name[type_.name]
     assert isinstance(resource, Resource)
-    if not isinstance(hint, type) or hint in (object, type(None)):
+    if not isinstance(hint, type) or hint in (object, Any, type(None)):
         if hint in (None, type(None)):
             yield f"returns None, not {resource.name}"
         return
-    if getattr(hint, "_is_protocol", False):
+    if getattr(hint, "_is_protocol", False) or hint in checked:
         return
     for method in resource.methods:
         found = inspect.getattr_static(hint, method.name, None)
         if found is None:
             yield f"returns {hint.__qualname__}, which lacks the method {signature_text(method)}"
         elif inspect.isfunction(found):
-            for problem in check_function(spec, classes, method, _bound(found)):
+            for problem in check_function(spec, classes, method, _bound(found), checked | {hint}):
                 yield f"returns {hint.__qualname__}, where {problem}"
 
 

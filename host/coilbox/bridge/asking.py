@@ -7,44 +7,42 @@ guest sends the answer when it has it.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
 from coilbox.bridge.forms import malformed
 from coilbox.codec import decode
 from coilbox.codec.scalars import pack
-from coilbox.errors import UsageError
 from coilbox.results import guest_exception
 
 INVOKE: Final = 0
 ITEMS: Final = 1
-NO_LONGER: Final = 2
 
 _REQUEST = 3
 _numbers = itertools.count(1)
+_lock = threading.Lock()  # for whoever ends a request first: held for a moment only
 
 
 class Asked:
     """One request.
 
     Args:
-        what: ``INVOKE``, ``ITEMS`` or ``NO_LONGER``.
+        what: ``INVOKE`` or ``ITEMS``.
         target: the guest's number of its callback or stream.
         argument: encoded arguments, or the most items.
-        can_wait: whether the guest may answer later.
 
     Attributes:
         number: the host's number of the request.
         done: whether there is an answer.
     """
 
-    def __init__(self, what: int, target: int, argument: bytes | int, can_wait: bool) -> None:
+    def __init__(self, what: int, target: int, argument: bytes | int) -> None:
         self.number = next(_numbers)
         self.done = False
         self._what = what
         self._target = target
         self._argument = argument
-        self._can_wait = can_wait
         self._payload: Any = None
         self._error: BaseException | None = None
         self._notify: Callable[[], None] | None = None
@@ -57,21 +55,14 @@ class Asked:
         """Take the guest's reply; whether it is the answer (False: the answer comes later)."""
         match decode(reply):
             case [0, True]:
-                if not self._can_wait:
-                    self.fail(
-                        UsageError(
-                            "the guest's callback or stream is asynchronous: it can be used only "
-                            "if the guest awaits the call"
-                        )
-                    )
-                return self.done
+                return False
             case [int(status), payload]:
                 self.answered(status, payload)
                 return True
         raise malformed("a reply to a request outside the ABI")
 
     def answered(self, status: int, payload: Any) -> None:
-        """Take the answer.
+        """Take the answer; nothing happens if nobody waits for it any more.
 
         Raises:
             GuestProtocolError: it is none.
@@ -89,14 +80,11 @@ class Asked:
                     pass
                 case _:
                     raise malformed("items of a stream without their bytes")
-        self._payload = payload
-        self._finish()
+        self._finish(payload, None)
 
     def fail(self, error: BaseException) -> None:
         """There will be no answer."""
-        if not self.done:
-            self._error = error
-            self._finish()
+        self._finish(None, error)
 
     def result(self) -> Any:
         """The answer's payload.
@@ -109,10 +97,18 @@ class Asked:
         return self._payload
 
     def when_done(self, notify: Callable[[], None]) -> None:
-        """Have ``notify`` called when there is an answer. Before the request is sent only."""
-        self._notify = notify
+        """Have ``notify`` called when there is an answer, at once if there is."""
+        with _lock:
+            self._notify = notify
+            done = self.done
+        if done:
+            notify()
 
-    def _finish(self) -> None:
-        self.done = True
+    def _finish(self, payload: Any, error: BaseException | None) -> None:
+        with _lock:
+            if self.done:
+                return
+            self._payload, self._error = payload, error
+            self.done = True
         if self._notify is not None:
             self._notify()

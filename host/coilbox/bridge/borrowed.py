@@ -18,23 +18,39 @@ _BATCH = 256  # items that a host function asks the guest for at once
 class Borrowed:
     """A callback or stream of the guest's, until the call ends that has it as an argument."""
 
-    def __init__(
-        self, bridge: Bridge, number: int, begun: bool, convert: Callable[[bytes], Any]
-    ) -> None:
+    def __init__(self, bridge: Bridge, number: int, convert: Callable[[bytes], Any]) -> None:
         self._bridge = bridge
         self._convert = convert
         self._number = number
-        self._begun = begun  # the guest's own event loop goes on during the call
+        self._asked: set[Asked] = set()
         self._ended = False
 
     def end(self) -> None:
         """The call has ended."""
         self._ended = True
+        for asked in list(self._asked):
+            asked.fail(_ended())
 
     def _ask(self, what: int, argument: bytes | int) -> Asked:
+        asked = Asked(what, self._number, argument)
+        self._asked.add(asked)
         if self._ended:
-            raise UsageError("the guest's callbacks and streams end with the call they came with")
-        return Asked(what, self._number, argument, self._begun)
+            asked.fail(_ended())
+        return asked
+
+    def _wait(self, what: int, argument: bytes | int) -> Any:
+        asked = self._ask(what, argument)
+        try:
+            return self._bridge.ask(asked)
+        finally:
+            self._asked.discard(asked)
+
+    async def _wait_async(self, what: int, argument: bytes | int) -> Any:
+        asked = self._ask(what, argument)
+        try:
+            return await self._bridge.ask_async(asked)
+        finally:
+            self._asked.discard(asked)
 
     def _read(self, data: bytes) -> Any:
         """What the guest answered, checked: if it is wrong the guest is stopped."""
@@ -52,29 +68,26 @@ class Callback(Borrowed):
         self,
         bridge: Bridge,
         number: int,
-        begun: bool,
         values: Callable[[tuple[Any, ...]], bytes],
         read: Callable[[Any], Any],
     ) -> None:
-        super().__init__(bridge, number, begun, read)
+        super().__init__(bridge, number, read)
         self._values = values
 
     def __call__(self, *args: Any) -> Any:
         """Call it and wait."""
-        return self._read(self._bridge.ask(self._ask(INVOKE, self._values(args))))
+        return self._read(self._wait(INVOKE, self._values(args)))
 
     async def acall(self, *args: Any) -> Any:
         """Call it, from a coroutine."""
-        return self._read(await self._bridge.ask_async(self._ask(INVOKE, self._values(args))))
+        return self._read(await self._wait_async(INVOKE, self._values(args)))
 
 
 class GuestStream(Borrowed):
     """A stream of the guest, see :class:`coilbox.bindings.host.Stream`."""
 
-    def __init__(
-        self, bridge: Bridge, number: int, begun: bool, read: Callable[[Any], Any]
-    ) -> None:
-        super().__init__(bridge, number, begun, read)
+    def __init__(self, bridge: Bridge, number: int, read: Callable[[Any], Any]) -> None:
+        super().__init__(bridge, number, read)
         self._items: deque[Any] = deque()
         self._finished = False
 
@@ -85,7 +98,7 @@ class GuestStream(Borrowed):
         while not self._items:
             if self._finished:
                 raise StopIteration
-            self._take(self._bridge.ask(self._ask(ITEMS, _BATCH)))
+            self._take(self._wait(ITEMS, _BATCH))
         return self._items.popleft()
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -95,9 +108,13 @@ class GuestStream(Borrowed):
         while not self._items:
             if self._finished:
                 raise StopAsyncIteration
-            self._take(await self._bridge.ask_async(self._ask(ITEMS, _BATCH)))
+            self._take(await self._wait_async(ITEMS, _BATCH))
         return self._items.popleft()
 
     def _take(self, payload: Any) -> None:
         self._finished, items = payload
         self._items.extend(self._read(items))
+
+
+def _ended() -> UsageError:
+    return UsageError("the guest's callbacks and streams end with the call they came with")

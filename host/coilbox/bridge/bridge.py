@@ -260,8 +260,7 @@ class Bridge:
         if self.stopped:
             raise _cancelled()
         while self._asked:
-            asked = self._asked.popleft()
-            self._send(asked)
+            self._send(self._asked.popleft())
             self._control.served = True
         return False
 
@@ -281,11 +280,9 @@ class Bridge:
         """
         if self.on_guest_thread:
             self._send(asked)
-            if not asked.done:  # the guest's event loop cannot go on while we wait here
-                self._later.pop(asked.number, None)
-                raise UsageError(
-                    "the guest's callback or stream is asynchronous: use it from a coroutine"
-                )
+            if not asked.done:  # nothing of the guest can go on while this thread is here
+                del self._later[asked.number]
+                self.break_off(GuestProtocolError("the guest put off what is waited for"))
             return asked.result()
         if loop_thread.is_current:
             raise UsageError(
@@ -328,6 +325,8 @@ class Bridge:
 
     def _send(self, asked: Asked) -> None:
         assert self._serve is not None
+        if asked.done:  # nobody wants it any more
+            return
         if self._broken is not None:
             raise self._broken
         try:

@@ -134,12 +134,12 @@ class Call(Work):
         self, number: int, values: Callable[[tuple[Any, ...]], bytes], read: Callable[[Any], Any]
     ) -> Callback:
         """A callback among the arguments."""
-        self._borrowed.append(Callback(self.bridge, number, bool(self.number), values, read))
+        self._borrowed.append(Callback(self.bridge, number, values, read))
         return self._borrowed[-1]  # type: ignore[return-value]
 
     def stream(self, number: int, read: Callable[[Any], Any]) -> GuestStream:
         """A stream among the arguments."""
-        self._borrowed.append(GuestStream(self.bridge, number, bool(self.number), read))
+        self._borrowed.append(GuestStream(self.bridge, number, read))
         return self._borrowed[-1]  # type: ignore[return-value]
 
     # -- the work --------------------------------------------------------------------------------

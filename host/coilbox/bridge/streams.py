@@ -94,10 +94,8 @@ class OpenStream:
             self._closed = True
             busy = self._busy
         if self._async is not None:
-            if self._pump_task is not None or busy or hasattr(self._async, "aclose"):
-                self.call.bridge.finishing.add(self._close_async())
-            else:
-                self.call.let_go()
+            self.call.let_go()  # what still goes on for a moment is none of the guest's
+            self.call.bridge.finishing.add(self._close_async())
         elif not busy:
             self._close_plain()
 
@@ -206,15 +204,12 @@ class OpenStream:
             self._waiter.set_result(None)
 
     async def _close_async(self) -> None:
-        try:
-            if self._pump_task is not None:
-                self._pump_task.cancel()
-                await asyncio.gather(self._pump_task, return_exceptions=True)
-            close = getattr(self._async, "aclose", None)
-            if close is not None:
-                await close()
-        finally:
-            self.call.let_go()
+        if self._pump_task is not None:
+            self._pump_task.cancel()
+            await asyncio.gather(self._pump_task, return_exceptions=True)
+        close = getattr(self._async, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class Next(Work):
