@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+
 import pytest
 
 from coilbox import GuestException, Limits, OutputLimitExceeded, Sandbox, SandboxStoppedError
+from coilbox.output import OutputSink
 
+SandboxFactory = Callable[..., Sandbox]
 WRITERS = {
     "print": "print('text', 1, sep='|')",
     "stdout.write": "import sys; sys.stdout.write('text|1\\n')",
@@ -181,3 +186,45 @@ def test_what_a_callback_raises_reaches_the_caller(box: Sandbox) -> None:
         box.run("1")
     box.reset()
     assert box.run("1").value == 1
+
+
+def test_what_is_cut_off_is_marked(sandbox: SandboxFactory) -> None:
+    box = sandbox(limits=Limits(output_bytes=10))
+    result = box.run("import sys; print('x' * 9); sys.stderr.write('y' * 10)").check()
+    assert (result.stdout_truncated, result.stderr_truncated) == (False, False)
+    result = box.run("import sys; sys.stderr.write('y' * 11)")
+    assert (result.stdout_truncated, result.stderr_truncated) == (False, True)
+    assert result.stderr == "y" * 10
+
+
+def test_a_callback_leaves_little_to_be_kept(sandbox: SandboxFactory) -> None:
+    """It has the output already: keeping all of it would take the host's memory twice."""
+    seen = 0
+
+    def take(data: bytes) -> None:
+        nonlocal seen
+        seen += len(data)
+
+    box = sandbox(limits=Limits(output_bytes=50_000_000))
+    code = "import os\nfor n in range(300): os.write(1, bytes([n % 251]) * 100_000)"
+    result = box.run(code, on_stdout=take).check()
+    assert seen == result.usage.stdout_bytes == 30_000_000
+    assert len(result.stdout_bytes) == 1 << 20
+    assert result.stdout_bytes[999_999:1_000_001] == b"\x09\x0a"
+    assert result.stdout_truncated
+    result = box.run(code)
+    assert len(result.stdout_bytes) == 30_000_000
+    assert not result.stdout_truncated
+
+
+def test_small_pieces_take_no_more_than_their_bytes() -> None:
+    tracemalloc.start()
+    try:
+        sink = OutputSink("stdout", 1 << 24, None)
+        for number in range(1 << 20):
+            sink.write(number.to_bytes(3, "little"))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sink.size == 3 << 20
+    assert held < 5 << 20

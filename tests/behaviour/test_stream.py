@@ -117,3 +117,25 @@ def test_no_thread_is_left(box: Sandbox) -> None:
         with box.stream("print('x')") as run:
             list(run)
     assert not [t for t in threading.enumerate() if t.name == "coilbox-stream"]
+
+
+def test_a_slow_reader_makes_the_guest_wait(box: Sandbox) -> None:
+    """What waits for the reader is bounded, whatever the guest writes."""
+    code = "import os\nfor _ in range(30): os.write(1, bytes(500_000))"
+    with box.stream(code, timeout=60) as run:
+        seen = 0
+        for piece in run:
+            seen += len(piece.data)
+            time.sleep(0.002)
+            assert run._waiting_bytes < 2 << 20
+    assert seen == 15_000_000
+    assert run.result.ok
+
+
+def test_leaving_frees_a_guest_that_waits_for_the_reader(box: Sandbox) -> None:
+    started = time.monotonic()
+    with box.stream("import os\nwhile True: os.write(1, bytes(500_000))") as run:
+        next(iter(run))
+    assert time.monotonic() - started < 10
+    box.reset()
+    assert box.run("1").check().value == 1

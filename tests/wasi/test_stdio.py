@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import struct
 import threading
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -102,6 +104,53 @@ def test_input(make_guest: Any, kind: str) -> None:
         got += piece
     assert got == data
     assert guest.receive(0, 3) == b"" if kind != "callable" else True
+
+
+@pytest.fixture(params=["raw", "buffered"])
+def pipe(request: pytest.FixtureRequest) -> Iterator[tuple[BinaryIO, int]]:
+    """A file to read from and the descriptor to write to."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0 if request.param == "raw" else -1) as file:
+        yield file, writing
+        os.close(writing)
+
+
+def test_the_wait_for_input_ends_when_the_guest_is_stopped(
+    make_guest: Any, pipe: tuple[BinaryIO, int]
+) -> None:
+    event = threading.Event()
+    guest = make_guest(stdin=pipe[0], stop_event=event)
+    timer = threading.Timer(0.1, event.set)
+    timer.start()
+    assert guest.receive(0) == -c.EINTR
+    timer.join()
+
+
+def test_input_comes_as_it_is_written(make_guest: Any, pipe: tuple[BinaryIO, int]) -> None:
+    file, writing = pipe
+    guest = make_guest(stdin=file, stop_event=threading.Event())
+    for text in (b"one", b"two"):
+        timer = threading.Timer(0.05, os.write, (writing, text))
+        timer.start()
+        assert guest.receive(0) == text
+        timer.join()
+    os.write(writing, b"123456")
+    assert guest.receive(0, 2) == b"12"
+    assert guest.receive(0) == b"3456"
+    assert os.get_blocking(file.fileno())
+
+
+def test_what_a_reader_has_read_ahead_is_not_waited_for(make_guest: Any) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as file:
+        os.write(writing, b"line\nrest")
+        assert file.readline() == b"line\n"
+        guest = make_guest(stdin=file, stop_event=threading.Event())
+        assert guest.receive(0, 3) == b"res"
+        assert guest.receive(0, 3) == b"t"
+        os.close(writing)
+        assert guest.receive(0) == b""
+        assert os.get_blocking(file.fileno())
 
 
 def test_no_input(make_guest: Any) -> None:
