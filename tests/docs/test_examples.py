@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+import coilbox
+from coilbox import LimitExceeded, Usage
+from coilbox.limits import LIMITS
+from coilbox.profiles import load_profile
+from coilbox.units import parse_seconds, parse_size
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     "README.md",
     "docs/values.md",
     *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("extensions/*/README.md")),
+    "docs/limits.md",
 ]
 
 
@@ -60,3 +69,30 @@ def test_the_demo_does_what_it_says(image: object, capsys: pytest.CaptureFixture
         "OutputLimitExceeded",
     ):
         assert expected in text
+
+
+def test_the_table_of_limits_is_right() -> None:
+    """Each limit's row has its names, the values of the profiles, and its error."""
+    rows = [
+        [cell.strip().strip("`") for cell in line.strip("|\n").split("|")]
+        for line in (ROOT / "docs/limits.md").read_text().splitlines()
+        if line.startswith("| `") and line.endswith("LimitExceeded` |")
+    ]
+    profiles = [
+        load_profile(name).sandbox_options()["limits"] for name in ("strict", "default", "trusted")
+    ]
+    for row, spec in zip(sorted(rows), sorted(LIMITS), strict=True):
+        name, key, option, _, unit, *values, error = row
+        assert (name, key, option) == (spec.name, spec.key, spec.option)
+        error_class = getattr(coilbox, error)
+        assert issubclass(error_class, LimitExceeded)
+        assert error_class.unit == unit
+        parse = parse_seconds if spec.kind == "seconds" else parse_size
+        shown = [math.inf if value == "none" else parse(value) for value in values]
+        assert shown == [getattr(limits, name) for limits in profiles]
+
+
+def test_the_table_of_usage_is_whole() -> None:
+    text = (ROOT / "docs/limits.md").read_text()
+    for field in dataclasses.fields(Usage):
+        assert f"`{field.name}`" in text
