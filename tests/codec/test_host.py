@@ -276,6 +276,40 @@ def test_values_are_weighed(item: bytes) -> None:
         decode(data, limit=600_000)
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        b"\xa2%c%c",
+        b"\xcd%c%c",
+        b"\xd0\x9c",
+        b"\xc4\x02%c%c",
+        b"\x90",
+        b"\x80",
+        b"\x81\x01\x01",
+        b"\xd4\x03\x90",
+        b"\xc7\x01\x0a1",
+    ],
+)
+def test_values_take_no_more_than_25_times_their_weight(item: bytes) -> None:
+    letters = [(97 + n % 26, 97 + n // 26 % 26) for n in range(20_000)]
+    data = b"\xdc\x4e\x20" + b"".join(item % pair if b"%" in item else item for pair in letters)
+    low, high = 1, 1 << 30
+    while low < high:  # the smallest limit that lets it pass is its weight
+        middle = (low + high) // 2
+        try:
+            decode(data, limit=middle)
+            high = middle
+        except ValueLimitExceeded:
+            low = middle + 1
+    tracemalloc.start()
+    try:
+        decode(data, limit=low)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 25 * low + 100_000
+
+
 def test_bytes_weigh_what_they_are() -> None:
     data = b"\xc6\x00\x01\x00\x00" + b"\x90" * 65536
     assert decode(data, limit=70_000) == b"\x90" * 65536

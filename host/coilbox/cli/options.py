@@ -75,8 +75,8 @@ _OPTIONS = (
     click.option(
         "--profile",
         metavar="FILE|NAME",
-        help="A YAML file with all of these, or default, strict or trusted. Options given here "
-        "come on top of it.",
+        help="A YAML file with all of these, or default, deterministic, strict or trusted. "
+        "Options given here come on top of it.",
     ),
     click.option("--image", metavar="NAME", help="The image: a name, key, folder or build file."),
     click.option(

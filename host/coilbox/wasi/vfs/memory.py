@@ -7,6 +7,8 @@ from collections.abc import Callable
 from coilbox.wasi import constants as c
 from coilbox.wasi.vfs.node import Directory, Entry, File, OpenFlags, Stat, Volume, WasiError
 
+_ZEROS = 1 << 20
+
 
 class MemoryVolume(Volume):
     """Counts the bytes and files of all its nodes, also of removed files that are still open."""
@@ -124,7 +126,10 @@ class _Content(_Leaf):
         growth = size - len(self.data)
         self.volume.claim_bytes(growth)
         if growth > 0:
-            self.data.extend(bytes(growth))
+            # In pieces: one object of zeros would take as much memory again.
+            while growth > 0:
+                self.data.extend(bytes(min(growth, _ZEROS)))
+                growth -= _ZEROS
         else:
             del self.data[size:]
         self.mtime = self.volume.now()
