@@ -25,6 +25,7 @@ from coilbox.extensions.files.coilbox_files_host import (
     WriteMode,
 )
 from coilbox.extensions.files.failures import checked_path, declared
+from coilbox.extensions.files.room import Room
 from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import constants as c
 from coilbox.wasi.vfs import VirtualTree
@@ -39,7 +40,6 @@ _KINDS = {
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
-_MAX_DEPTH = 100
 
 
 class Folder:
@@ -71,12 +71,8 @@ class Folder:
         else:
             self._tree = VirtualTree(mounts=[Mount(path, "/", "rw" if writable else "ro")])
         self._writable = writable
-        self._max_bytes = max_bytes
-        self._max_files = max_files
         self._max_read_bytes = max_read_bytes
-        # Counted when it is first needed, and again before anything is refused: programs of the
-        # host may have changed the folder.
-        self._used: tuple[int, int] | None = None
+        self._room = Room(lambda: self._tree.root.directory, max_bytes, max_files)
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -121,7 +117,7 @@ class Folder:
         with self._new_file(path, mode) as file:
             old = file.size()
             offset = old if mode is WriteMode.APPEND else 0
-            self._grow(offset + len(data) - old)
+            self._room.claim(offset + len(data) - old)
             if offset == 0:
                 file.resize(0)
             _write(file, data, offset)
@@ -129,13 +125,13 @@ class Folder:
     def write_at(self, path: str, data: bytes, offset: int) -> None:
         """Write into a file that is there; a gap becomes zeros."""
         with self._file(path, write=True) as file:
-            self._grow(max(0, offset + len(data) - file.size()) if data else 0)
+            self._room.claim(max(0, offset + len(data) - file.size()) if data else 0)
             _write(file, data, offset)
 
     def truncate(self, path: str, size: int = 0) -> None:
         """Cut a file, or fill it with zeros."""
         with self._file(path, write=True) as file:
-            self._grow(size - file.size())
+            self._room.claim(size - file.size())
             file.resize(size)
 
     def upload(
@@ -161,7 +157,7 @@ class Folder:
                     raise Exists(path=path) if count == len(names) else NotAFolder(path=part)
                 if walk.name is not None and not there:
                     self._change(walk)
-                    self._count(1)
+                    self._room.claim(0, 1)
                     walk.place.directory.mkdir(walk.name)
 
     def move(self, path: str, to: str) -> None:
@@ -175,7 +171,7 @@ class Folder:
                 if new.name is None:
                     raise Exists(path=to)
                 old.place.directory.rename(old.name, new.place.directory, new.name)
-            self._used = None
+            self._room.forget()
 
     def delete(self, path: str) -> None:
         """Delete a file, a link, or an empty folder."""
@@ -190,13 +186,12 @@ class Folder:
                 raise WasiError(c.ENOTDIR)
             else:
                 walk.place.directory.unlink(walk.name)
-            self._grow(-found.size if found.filetype == c.TYPE_REGULAR_FILE else 0, -1)
+            self._room.claim(-found.size if found.filetype == c.TYPE_REGULAR_FILE else 0, -1)
 
     def usage(self) -> Usage:
         """What is stored, counted now, and what may be."""
         with self._lock:
-            self._used = used, files = self._counted()
-        return Usage(files=files, bytes=used, max_files=self._max_files, max_bytes=self._max_bytes)
+            return self._room.usage()
 
     @contextmanager
     def _walk(self, path: str, end: bytes = b"", *, follow: bool = False) -> Iterator[Walk]:
@@ -226,7 +221,7 @@ class Folder:
             seen = walk.seen.filetype if walk.seen is not None else None
             create = new is not None
             if create and walk.seen is None:
-                self._count(1)
+                self._room.claim(0, 1)
             flags = OpenFlags(read, write, create, new is WriteMode.CREATE, False, seen)
             file, created = walk.place.directory.open(walk.name, flags)
             try:
@@ -234,7 +229,7 @@ class Folder:
             except QuotaExceeded:
                 if created:
                     walk.place.directory.unlink(walk.name)
-                    self._count(-1)
+                    self._room.claim(0, -1)
                 raise
             finally:
                 file.close()
@@ -249,56 +244,6 @@ class Folder:
     def _change(self, walk: Walk) -> None:
         if not self._writable or not walk.writable:
             raise WasiError(c.EROFS)
-
-    def _count(self, files: int) -> None:
-        self._grow(0, files)
-
-    def _grow(self, size: int, files: int = 0) -> None:
-        """Count what is about to be written, or refuse it."""
-        fresh = self._used is None
-        if self._used is None:
-            self._used = self._counted()
-        if self._refusal(size, files) is not None and not fresh:
-            self._used = self._counted()
-        refusal = self._refusal(size, files)
-        if refusal is not None:
-            raise refusal
-        self._used = (self._used[0] + size, self._used[1] + files)
-
-    def _refusal(self, size: int, files: int) -> QuotaExceeded | None:
-        assert self._used is not None
-        if size > 0 and self._used[0] + size > self._max_bytes:
-            return QuotaExceeded(quota=Quota.BYTES, limit=self._max_bytes)
-        if files > 0 and self._used[1] + files > self._max_files:
-            return QuotaExceeded(quota=Quota.FILES, limit=self._max_files)
-        return None
-
-    def _counted(self) -> tuple[int, int]:
-        """Bytes and files that are there. Counting ends where there are too many anyway."""
-        size = files = 0
-
-        def count(directory: Directory, depth: int) -> None:
-            nonlocal size, files
-            for entry in directory.entries():
-                files += 1
-                if files > self._max_files or depth > _MAX_DEPTH:
-                    files = self._max_files + 1
-                    return
-                try:
-                    if entry.filetype == c.TYPE_REGULAR_FILE:
-                        size += directory.stat(entry.name).size
-                    elif entry.filetype == c.TYPE_DIRECTORY:
-                        below = directory.enter(entry.name)
-                        if isinstance(below, Directory):
-                            try:
-                                count(below, depth + 1)
-                            finally:
-                                below.release()
-                except (OSError, WasiError):
-                    continue  # deleted meanwhile, or not to be read
-
-        count(self._tree.root.directory, 0)
-        return size, files
 
 
 def _read(file: File, offset: int, size: int) -> bytes:
