@@ -366,7 +366,7 @@ class Converters:
         name = self._made.get(key)
         if name is None:
             # Known before it is made: recursive types come here again.
-            name = self._made[key] = f"f{next(self._numbers)}"
+            name = self._made[key] = f"do{next(self._numbers)}"  # no name of a local variable
             source = "\n".join([f"def {name}({params}):", *_deeper(body())])
             label = f"<{self._spec.name}: {key[0]}>"
             exec(compile(source, label, "exec", dont_inherit=True), self._scope)

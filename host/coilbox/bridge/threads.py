@@ -130,6 +130,7 @@ class Pool:
                     return
                 self._waiting -= 1
             job()
+            del job  # an idle thread must not keep alive what it did last
 
 
 loop_thread = LoopThread()

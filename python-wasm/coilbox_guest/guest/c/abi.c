@@ -69,18 +69,36 @@ static PyObject *take_request(size_t size) {
   return request;
 }
 
-static int write_outcome(PyObject *outcome) {
-  coilbox_writer_free(&reply);
-  coilbox_writer_start(&reply, reply_buffer, sizeof reply_buffer);
+static int write_pair(coilbox_writer *writer, PyObject *outcome) {
   if (!PyTuple_Check(outcome) || PyTuple_GET_SIZE(outcome) != 2) {
     PyErr_SetString(PyExc_SystemError, "an outcome is a pair");
     return -1;
   }
-  if (coilbox_write_array(&reply, 2) < 0 ||
-      coilbox_write_value(&reply, PyTuple_GET_ITEM(outcome, 0)) < 0)
+  if (coilbox_write_array(writer, 2) < 0 ||
+      coilbox_write_value(writer, PyTuple_GET_ITEM(outcome, 0)) < 0)
     return -1;
-  reply.depth = 1; /* the value is one level down in the reply */
-  return coilbox_encode(&reply, PyTuple_GET_ITEM(outcome, 1), "value");
+  writer->depth = 1; /* the value is one level down in the reply */
+  return coilbox_encode(writer, PyTuple_GET_ITEM(outcome, 1), "value");
+}
+
+/* Writing may run the guest's code, which may call the host, which may make another request: that
+ * one's reply is then written while this one is. Only one of them has the static buffer. */
+static int write_outcome(PyObject *outcome) {
+  static bool buffer_taken;
+  bool takes = !buffer_taken;
+  coilbox_writer writer;
+  buffer_taken = true;
+  coilbox_writer_start(&writer, reply_buffer, takes ? sizeof reply_buffer : 0);
+  int failed = write_pair(&writer, outcome);
+  if (takes)
+    buffer_taken = false;
+  if (failed) {
+    coilbox_writer_free(&writer);
+    return -1;
+  }
+  coilbox_writer_free(&reply);
+  reply = writer;
+  return 0;
 }
 
 /* Writes the outcome, or else what the Python side makes of it: an opaque value, or an error. */

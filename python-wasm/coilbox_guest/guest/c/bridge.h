@@ -62,7 +62,7 @@ extern PyTypeObject coilbox_module_type, coilbox_stream_type, coilbox_ready_type
 /* Functions of the package _coilbox_runtime that the bridge calls; set once, at boot. */
 typedef struct {
   PyObject *find_plan; /* (name) -> the module's plan; ImportError */
-  PyObject *export;    /* (module, operation, parameter, value, is it a stream) -> number */
+  PyObject *export;    /* (module, operation, parameter, value, is it a stream, is the call begun) -> number */
   PyObject *release;   /* ([number]): exported values are no longer needed */
   PyObject *pending;   /* (module, operation, call, exports) -> future of the call */
   PyObject *read_more; /* (stream) -> awaitable of its next item */

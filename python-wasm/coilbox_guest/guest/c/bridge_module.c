@@ -11,16 +11,28 @@ static const coilbox_type *exported_type(const coilbox_type *type) {
   return type->kind == COILBOX_STREAM || type->kind == COILBOX_CALLBACK ? type : NULL;
 }
 
+/* A call that is being made. */
+typedef struct {
+  coilbox_module *module;
+  size_t operation;
+  bool begun;
+  PyObject *exports; /* list of the numbers of what it lends to the host, or NULL */
+} outgoing;
+
 /* Streams and callbacks stay here: the host gets a number. */
-static int write_export(coilbox_module *module, size_t operation, size_t parameter,
-                        coilbox_writer *writer, PyObject *value, PyObject **exports) {
+static int write_export(outgoing *call, size_t parameter, coilbox_writer *writer,
+                        PyObject *value) {
+  coilbox_module *module = call->module;
+  const size_t operation = call->operation;
+  PyObject **exports = &call->exports;
   const coilbox_type *type =
       exported_type(module->plan.operations[operation].parameters.fields[parameter].type);
   if (type->kind == COILBOX_CALLBACK && !PyCallable_Check(value))
     return coilbox_wrong("a callable", value);
   PyObject *kind = type->kind == COILBOX_STREAM ? Py_True : Py_False;
-  PyObject *number = PyObject_CallFunction(coilbox_bridge_hooks.export, "OnnOO", module,
-                                           (Py_ssize_t)operation, (Py_ssize_t)parameter, value, kind);
+  PyObject *number = PyObject_CallFunction(
+      coilbox_bridge_hooks.export, "OnnOOO", module, (Py_ssize_t)operation, (Py_ssize_t)parameter,
+      value, kind, call->begun ? Py_True : Py_False);
   if (number && *exports == NULL)
     *exports = PyList_New(0);
   int failed = number == NULL || *exports == NULL || PyList_Append(*exports, number) < 0 ||
@@ -29,15 +41,15 @@ static int write_export(coilbox_module *module, size_t operation, size_t paramet
   return failed ? -1 : 0;
 }
 
-static int write_argument(coilbox_module *module, size_t operation, size_t parameter,
-                          coilbox_writer *writer, PyObject *value, PyObject **exports) {
-  const coilbox_shape *shape = &module->plan.operations[operation].parameters;
+static int write_argument(outgoing *call, size_t parameter, coilbox_writer *writer,
+                          PyObject *value) {
+  const coilbox_shape *shape = &call->module->plan.operations[call->operation].parameters;
   const coilbox_type *type = shape->fields[parameter].type;
   int failed = exported_type(type) && !(type->kind == COILBOX_OPTIONAL && value == Py_None)
-                   ? write_export(module, operation, parameter, writer, value, exports)
+                   ? write_export(call, parameter, writer, value)
                    : coilbox_write_typed(writer, type, value);
   if (failed) {
-    PyObject *root = PyUnicode_FromFormat("%U.%U: %U", module->name, shape->name,
+    PyObject *root = PyUnicode_FromFormat("%U.%U: %U", call->module->name, shape->name,
                                           shape->fields[parameter].name);
     const char *text = root ? PyUnicode_AsUTF8(root) : NULL;
     if (text)
@@ -47,9 +59,8 @@ static int write_argument(coilbox_module *module, size_t operation, size_t param
   return failed;
 }
 
-static int write_arguments(coilbox_module *module, size_t operation, PyObject *values,
-                           coilbox_writer *writer, PyObject **exports) {
-  size_t count = module->plan.operations[operation].parameters.count;
+static int write_arguments(outgoing *call, PyObject *values, coilbox_writer *writer) {
+  size_t count = call->module->plan.operations[call->operation].parameters.count;
   if (!PyTuple_Check(values) || (size_t)PyTuple_GET_SIZE(values) != count) {
     PyErr_Format(PyExc_TypeError, "the operation takes a tuple of %zu arguments", count);
     return -1;
@@ -63,7 +74,7 @@ static int write_arguments(coilbox_module *module, size_t operation, PyObject *v
     PyObject *value = PyTuple_GET_ITEM(values, i);
     int failed = Py_IS_TYPE(value, &coilbox_default_type)
                      ? coilbox_write_ext(writer, COILBOX_EXT_LEFT_OUT, "", 0)
-                     : write_argument(module, operation, i, writer, value, exports);
+                     : write_argument(call, i, writer, value);
     if (failed)
       return -1;
   }
@@ -84,85 +95,82 @@ static int take_call(PyObject *const *args, Py_ssize_t count, const coilbox_modu
   return -1;
 }
 
-/* Sends a call; what it exported is released here only if it was not sent. */
-static int send_call(PyObject *self, PyObject *const *args, Py_ssize_t count, uint32_t flags,
-                size_t *operation, coilbox_reply *reply, PyObject **exports) {
-  coilbox_module *module = (coilbox_module *)self;
+/* Sends a call; what it lends is taken back here only if it was not sent. */
+static int send_call(outgoing *call, PyObject *self, PyObject *const *args, Py_ssize_t count,
+                     coilbox_reply *reply) {
   uint8_t arguments[1024];
   coilbox_writer writer;
-  *exports = NULL;
-  if (take_call(args, count, module, operation) < 0)
+  call->module = (coilbox_module *)self;
+  if (take_call(args, count, call->module, &call->operation) < 0)
     return -1;
   coilbox_flush_dropped();
   coilbox_writer_start(&writer, arguments, sizeof arguments);
-  if (write_arguments(module, *operation, args[1], &writer, exports) < 0) {
+  if (write_arguments(call, args[1], &writer) < 0) {
     coilbox_writer_free(&writer);
   } else {
-    uint32_t number = module->plan.base + (uint32_t)*operation;
-    if (coilbox_send(COILBOX_OPERATION | flags | number, &writer, reply) == 0)
+    uint32_t number = call->module->plan.base + (uint32_t)call->operation;
+    if (coilbox_send(COILBOX_OPERATION | (call->begun ? COILBOX_BEGIN : 0) | number, &writer,
+                     reply) == 0)
       return 0;
   }
-  coilbox_drop_exports(*exports);
+  coilbox_drop_exports(call->exports);
   return -1;
 }
 
+static const coilbox_type *result_type(const outgoing *call) {
+  return call->module->plan.operations[call->operation].returns;
+}
+
 static PyObject *module_call(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-  coilbox_module *module = (coilbox_module *)self;
-  size_t operation;
+  outgoing call = {0};
   coilbox_reply reply;
-  PyObject *exports;
-  if (send_call(self, args, count, 0, &operation, &reply, &exports) < 0)
+  if (send_call(&call, self, args, count, &reply) < 0)
     return NULL;
-  PyObject *value = coilbox_read_reply(&reply, &module->plan,
-                                       module->plan.operations[operation].returns, NULL);
+  PyObject *value =
+      coilbox_read_reply(&reply, &call.module->plan, result_type(&call), NULL);
   coilbox_reply_free(&reply);
-  coilbox_drop_exports(exports);
+  if (call.exports) {
+    coilbox_drop_exports(call.exports);
+    coilbox_flush_dropped();
+  }
   return value;
 }
 
-static PyObject *pending(PyObject *self, size_t operation, uint64_t call, PyObject *exports) {
+static PyObject *module_acall(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+  outgoing call = {.begun = true};
+  coilbox_reply reply;
+  if (send_call(&call, self, args, count, &reply) < 0)
+    return NULL;
+  uint64_t number = 0;
+  PyObject *value =
+      coilbox_read_reply(&reply, &call.module->plan, result_type(&call), &number);
+  coilbox_reply_free(&reply);
+  if (number == 0) {
+    coilbox_drop_exports(call.exports);
+    return coilbox_ready(value);
+  }
+  Py_XDECREF(value);
   PyObject *future = PyObject_CallFunction(
-      coilbox_bridge_hooks.pending, "OnKO", self, (Py_ssize_t)operation, (unsigned long long)call,
-      exports ? exports : Py_None);
-  Py_XDECREF(exports);
+      coilbox_bridge_hooks.pending, "OnKO", self, (Py_ssize_t)call.operation,
+      (unsigned long long)number, call.exports ? call.exports : Py_None);
+  Py_XDECREF(call.exports);
   return future;
 }
 
-static PyObject *module_acall(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-  coilbox_module *module = (coilbox_module *)self;
-  size_t operation;
-  coilbox_reply reply;
-  PyObject *exports;
-  if (send_call(self, args, count, COILBOX_BEGIN, &operation, &reply, &exports) < 0)
-    return NULL;
-  uint64_t call = 0;
-  PyObject *value = coilbox_read_reply(&reply, &module->plan,
-                                       module->plan.operations[operation].returns, &call);
-  coilbox_reply_free(&reply);
-  if (call) {
-    Py_XDECREF(value);
-    return pending(self, operation, call, exports);
-  }
-  coilbox_drop_exports(exports);
-  return coilbox_ready(value);
-}
-
 static PyObject *module_stream(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-  coilbox_module *module = (coilbox_module *)self;
   static const coilbox_type handle_type = {.kind = COILBOX_INT, .name = "int"};
-  size_t operation;
+  outgoing call = {0};
   coilbox_reply reply;
-  PyObject *exports;
-  if (send_call(self, args, count, 0, &operation, &reply, &exports) < 0)
+  if (send_call(&call, self, args, count, &reply) < 0)
     return NULL;
-  PyObject *value = coilbox_read_reply(&reply, &module->plan, &handle_type, NULL);
+  PyObject *value = coilbox_read_reply(&reply, &call.module->plan, &handle_type, NULL);
   coilbox_reply_free(&reply);
   unsigned long long handle = value ? PyLong_AsUnsignedLongLong(value) : 0;
   Py_XDECREF(value);
-  const coilbox_type *type = module->plan.operations[operation].returns;
+  const coilbox_type *type = result_type(&call);
   if (value && !PyErr_Occurred() && type->kind == COILBOX_STREAM && handle)
-    return coilbox_stream_new(module, type->item, handle, exports);
-  coilbox_drop_exports(exports);
+    return coilbox_stream_new(call.module, type->item, handle, call.exports);
+  coilbox_drop_exports(call.exports);
   return PyErr_Occurred() ? NULL : coilbox_malformed("not a stream");
 }
 

@@ -194,10 +194,17 @@ static Py_hash_t record_hash(PyObject *record) {
   return hash;
 }
 
-/* For copy and pickle: the class is called without arguments, then gets its values. */
-static PyObject *record_getstate(PyObject *record, PyObject *ignored) {
+/* For copy and pickle of every protocol: an empty one is made, then gets its values. */
+static PyObject *record_reduce(PyObject *record, PyObject *ignored) {
   (void)ignored;
-  return values_of(record);
+  PyObject *module = PyImport_ImportModule("copyreg");
+  PyObject *make = module ? PyObject_GetAttrString(module, "__newobj__") : NULL;
+  PyObject *values = make ? values_of(record) : NULL;
+  Py_XDECREF(module);
+  if (values)
+    return Py_BuildValue("N(O)N", make, Py_TYPE(record), values);
+  Py_XDECREF(make);
+  return NULL;
 }
 
 static PyObject *record_setstate(PyObject *record, PyObject *state) {
@@ -235,7 +242,7 @@ static PyObject *record_replace(PyObject *record, PyObject *args, PyObject *kwar
 }
 
 static PyMethodDef methods[] = {
-    {"__getstate__", record_getstate, METH_NOARGS, NULL},
+    {"__reduce__", record_reduce, METH_NOARGS, NULL},
     {"__setstate__", record_setstate, METH_O, NULL},
     {"__replace__", (PyCFunction)(void (*)(void))record_replace, METH_VARARGS | METH_KEYWORDS,
      "A record with other values in some of its fields."},

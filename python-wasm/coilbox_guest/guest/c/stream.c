@@ -183,10 +183,22 @@ static int take_reply(stream_object *stream, coilbox_reply *reply, uint64_t *cal
   return 0;
 }
 
+/* Whether a future still waits for items; -1 with an exception. */
+static int is_waiting(stream_object *stream) {
+  if (stream->waiting == Py_None)
+    return 0;
+  PyObject *done = PyObject_CallMethod(stream->waiting, "done", NULL);
+  int result = done ? !PyObject_IsTrue(done) : -1;
+  Py_XDECREF(done);
+  return result;
+}
+
 /* Asks for items; `call` is NULL if the answer must come now. */
 static int ask(stream_object *stream, uint64_t *call) {
-  if (stream->asking || stream->waiting != Py_None) {
-    PyErr_SetString(PyExc_RuntimeError, "the stream is already being read");
+  int busy = stream->asking ? 1 : is_waiting(stream);
+  if (busy) {
+    if (busy > 0)
+      PyErr_SetString(PyExc_RuntimeError, "the stream is already being read");
     return -1;
   }
   uint64_t args[] = {stream->handle, stream->window};
@@ -202,6 +214,7 @@ static int ask(stream_object *stream, uint64_t *call) {
   }
   if (failed)
     end(stream); /* a stream that raised has ended, as a generator has */
+  coilbox_flush_dropped();
   return failed;
 }
 
@@ -222,7 +235,7 @@ static PyObject *stream_anext(PyObject *self) {
   PyObject *item = next_item(stream);
   if (item)
     return coilbox_ready(item);
-  if (stream->handle == 0) {
+  if (stream->handle == 0 && stream->waiting == Py_None) {
     PyErr_SetNone(PyExc_StopAsyncIteration);
     return NULL;
   }
@@ -254,12 +267,17 @@ static PyObject *stream_fetch(PyObject *self, PyObject *number) {
   Py_RETURN_NONE;
 }
 
-static PyObject *stream_pop(PyObject *self, PyObject *ignored) {
+/* A tuple of the next item, or None if none is at hand; StopAsyncIteration at the end. */
+static PyObject *stream_take(PyObject *self, PyObject *ignored) {
   (void)ignored;
-  PyObject *item = next_item((stream_object *)self);
-  if (item == NULL)
-    PyErr_SetNone(PyExc_StopAsyncIteration);
-  return item;
+  stream_object *stream = (stream_object *)self;
+  PyObject *item = next_item(stream);
+  if (item)
+    return Py_BuildValue("(N)", item);
+  if (stream->handle)
+    Py_RETURN_NONE;
+  PyErr_SetNone(PyExc_StopAsyncIteration);
+  return NULL;
 }
 
 /* ---- closing ---- */
@@ -278,6 +296,7 @@ static PyObject *stream_close(PyObject *self, PyObject *ignored) {
   if (cancelled == NULL)
     return NULL;
   Py_DECREF(cancelled);
+  coilbox_flush_dropped();
   return handle && coilbox_close_handle(handle) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -333,7 +352,7 @@ static PyMethodDef methods[] = {
     {"close", stream_close, METH_NOARGS, "End it: the host frees what it holds for it."},
     {"_begin", stream_begin, METH_NOARGS, NULL},
     {"_fetch", stream_fetch, METH_O, NULL},
-    {"_pop", stream_pop, METH_NOARGS, NULL},
+    {"_take", stream_take, METH_NOARGS, NULL},
     {"__enter__", stream_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))stream_exit, METH_FASTCALL, NULL},
     {"__aenter__", stream_aenter, METH_NOARGS, NULL},

@@ -5,10 +5,9 @@ from contextlib import suppress
 
 import _coilbox
 
-_WAIT, _FETCH, _CANCEL = 1, 2, 3  # control messages
+_WAIT, _CANCEL = 1, 3  # control messages
 
 _pending = {}  # number of a call: its future
-_waiting = None  # the event loop that waits for the host at this moment
 
 
 class Pending(asyncio.Future):
@@ -63,17 +62,30 @@ def pending(module, operation, number, exports):
 
 async def read_more(stream):
     """Return the next item of a stream that has none at hand."""
-    future = stream._waiting
-    if future is None:
-        number = stream._begin()
-        if number is None:
-            return stream._pop()
-        future = stream._waiting = Pending(number, stream._fetch, (number,))
-    # A reader that is cancelled loses no items: the next one waits for the same.
-    await asyncio.shield(future)
-    if stream._waiting is future:
-        stream._waiting = None
-    return stream._pop()
+    while True:
+        future = stream._waiting
+        if future is not None and not future.done() and _is_foreign(future):
+            with suppress(RuntimeError):  # its loop is closed
+                future.cancel()
+            future = stream._waiting = None
+        if future is None:
+            number = stream._begin()
+            if number is not None:
+                future = stream._waiting = Pending(number, stream._fetch, (number,))
+        if future is not None:
+            try:
+                # A reader that is cancelled loses no items: the next one waits for the same.
+                await asyncio.shield(future)
+            finally:
+                if future.done() and stream._waiting is future:
+                    stream._waiting = None
+        taken = stream._take()  # nothing if another reader was faster
+        if taken is not None:
+            return taken[0]
+
+
+def _is_foreign(future):
+    return future.get_loop() is not asyncio.get_running_loop()
 
 
 def are_pending():
@@ -83,26 +95,7 @@ def are_pending():
 
 def wait(seconds):
     """Wait for calls to end, or for the host to call; None is without end."""
-    global _waiting
-    before, _waiting = _waiting, asyncio.get_running_loop()
-    try:
-        ended = _coilbox.control(_WAIT, [seconds])
-    finally:
-        _waiting = before
-    for number in ended:
+    for number in _coilbox.control(_WAIT, [seconds]):
         call = _pending.pop(number, None)
         if call is not None:
             call.finish()
-
-
-def enter_request():
-    """Return the loop that waits, if the host calls out of its wait; it does not until `leave`."""
-    global _waiting
-    loop, _waiting = _waiting, None
-    return loop
-
-
-def leave_request(loop):
-    """Let the loop wait on."""
-    global _waiting
-    _waiting = loop

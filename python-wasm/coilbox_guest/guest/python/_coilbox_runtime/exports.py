@@ -4,11 +4,11 @@ import asyncio
 import itertools
 from asyncio.events import _get_running_loop, _set_running_loop
 from asyncio.tasks import _swap_current_task
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import _coilbox
 
-from _coilbox_runtime import calls, errors
+from _coilbox_runtime import errors
 from _coilbox_runtime.values import type_name
 
 _ANSWER = 6  # control message
@@ -23,20 +23,59 @@ _loops = []  # for coroutines that are run while no loop can
 
 
 class _Export:
-    """What the host calls: the function or iterator, and which parameter tells its types."""
+    """What the host calls: the function or iterator, and which parameter tells its types.
 
-    def __init__(self, module, operation, parameter, value):
+    The host waits for what goes on in `loop`: that of a call that was begun. Out of a plain call
+    there is none, as the loop that made it stands still.
+    """
+
+    def __init__(self, module, operation, parameter, value, loop):
         self.module = module
         self.place = (operation, parameter)
         self.value = value
+        self.loop = loop
         self.error = None  # of an iterator, after the items before it
         self.tasks = set()
 
     def write(self, value):
         return self.module.write_export(*self.place, value)
 
+    def finish(self, request, coroutine):
+        """Answer with what a coroutine returns, later if there is a loop for it."""
+        if self.loop is None:
+            return _run(coroutine)
+        task = self.loop.create_task(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(lambda task: self._answer(request, task))
+        return _LATER
 
-def export(module, operation, parameter, value, is_stream):
+    def _answer(self, request, task):
+        self.tasks.discard(task)
+        try:
+            outcome = [_VALUE, task.result()]
+        except BaseException as error:
+            outcome = [_ERROR, errors.describe(error, error.__traceback__)]
+        _coilbox.control(_ANSWER, [request, *outcome])
+
+    def close(self):
+        """Nobody needs it any more."""
+        with suppress(Exception):
+            for task in self.tasks:
+                task.cancel()
+            if not hasattr(self.value, "aclose"):
+                getattr(self.value, "close", _nothing)()
+            elif self.loop is None:
+                with _apart():
+                    _run(self.value.aclose())
+            elif not self.loop.is_closed():
+                self.tasks.add(self.loop.create_task(self.value.aclose()))
+
+
+def _nothing():
+    """Stand in for a close() that there is not."""
+
+
+def export(module, operation, parameter, value, is_stream, begun):
     """Keep a value for the host and return its number."""
     if is_stream:
         cls = type(value)
@@ -46,8 +85,9 @@ def export(module, operation, parameter, value, is_stream):
             value = cls.__aiter__(value)
         else:
             raise TypeError(f"must be an iterable, not {type_name(cls)}")
+    loop = asyncio.get_running_loop() if begun else None
     number = next(_numbers)
-    _exports[number] = _Export(module, operation, parameter, value)
+    _exports[number] = _Export(module, operation, parameter, value, loop)
     return number
 
 
@@ -55,56 +95,54 @@ def release(numbers):
     """Forget values that the host no longer needs, and close what can be closed."""
     for number in numbers:
         entry = _exports.pop(number, None)
-        if entry is None:
-            continue
-        for task in entry.tasks:
-            task.cancel()
-        with suppress(Exception):
-            if hasattr(entry.value, "aclose"):
-                _run(entry.value.aclose())
-            elif hasattr(entry.value, "close"):
-                entry.value.close()
+        if entry is not None:
+            entry.close()
 
 
-def serve(what, request, *details):
+def serve(what, request, number, argument):
     """Answer a request of the host, or say that the answer comes later."""
-    loop = calls.enter_request()
-    outside = _get_running_loop() if loop is None else None
-    # Out of a plain call, the loop that made it stands still: to what runs now there is none.
-    task = None
-    if outside is not None:
-        task = _swap_current_task(outside, None)
-        _set_running_loop(None)
-    try:
-        return _SERVED[what](loop, request, *details)
-    finally:
-        if outside is not None:
-            _set_running_loop(outside)
-            _swap_current_task(outside, task)
-        calls.leave_request(loop)
-
-
-def _call(loop, request, number, data):
     entry = _exports[number]
+    answer = _SERVED[what]
+    if entry.loop is not None:
+        return answer(entry, request, argument)
+    with _apart():
+        return answer(entry, request, argument)
+
+
+@contextmanager
+def _apart():
+    """Run without the event loop that stands still, as if there were none."""
+    loop = _get_running_loop()
+    if loop is None:
+        yield
+        return
+    task = _swap_current_task(loop, None)
+    _set_running_loop(None)
+    try:
+        yield
+    finally:
+        _set_running_loop(loop)
+        _swap_current_task(loop, task)
+
+
+def _call(entry, request, data):
     result = entry.value(*entry.module.read_arguments(*entry.place, data))
-    if not hasattr(type(result), "__await__") and not asyncio.iscoroutine(result):
+    if not hasattr(type(result), "__await__"):
         return entry.write(result)
 
     async def finish():
         return entry.write(await result)
 
-    return _finish(loop, request, entry, finish())
+    return entry.finish(request, finish())
 
 
-def _next(loop, request, number, most):
-    entry = _exports[number]
+def _next(entry, request, most):
     if entry.error is not None:
         error, entry.error = entry.error, None
         raise error
-    if hasattr(type(entry.value), "__anext__") and not hasattr(type(entry.value), "__next__"):
-        return _finish(loop, request, entry, _async_items(entry, most))
-    items, finished = [], False
-    size = 0
+    if not hasattr(type(entry.value), "__next__"):
+        return entry.finish(request, _async_items(entry, most))
+    items, finished, size = [], False, 0
     try:
         while len(items) < most and size < _LARGE:
             items.append(next(entry.value))
@@ -141,34 +179,7 @@ def _size(item):
     return len(item) if isinstance(item, (bytes, bytearray, str)) else 1
 
 
-def _forget(loop, request, number):
-    release([number])
-
-
-_SERVED = {0: _call, 1: _next, 2: _forget}
-
-
-def _finish(loop, request, entry, coroutine):
-    """Run a coroutine on the loop that waits and answer later, or now if none waits."""
-    if loop is None:
-        return _run(coroutine)
-    task = loop.create_task(coroutine)
-    entry.tasks.add(task)
-    task.add_done_callback(lambda task: _answer(request, entry, task))
-    return _LATER
-
-
-def _answer(request, entry, task):
-    entry.tasks.discard(task)
-    if task.cancelled():
-        error = asyncio.CancelledError()
-        outcome = [_ERROR, errors.describe(error, None)]
-    elif task.exception() is not None:
-        error = task.exception()
-        outcome = [_ERROR, errors.describe(error, error.__traceback__)]
-    else:
-        outcome = [_VALUE, task.result()]
-    _coilbox.control(_ANSWER, [request, *outcome])
+_SERVED = {0: _call, 1: _next}
 
 
 def _run(coroutine):
