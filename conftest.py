@@ -45,10 +45,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("COILBOX_SLOW") == "1" or "slow" in (config.getoption("-m") or ""):
         return
+    items[:] = [item for item in items if not _native_in_a_worker(item)]
     skip = pytest.mark.skip(reason="slow; set COILBOX_SLOW=1 or give -m slow to run it")
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(skip)
+
+
+def _native_in_a_worker(item: pytest.Item) -> bool:
+    """One engine in workers is enough unless time does not matter: engines know nothing of them."""
+    values = getattr(getattr(item, "callspec", None), "params", {})
+    return values.get("engine_name") == "native" and values.get("isolation") == "process"
 
 
 @pytest.fixture(scope="session")
@@ -93,13 +100,26 @@ def engine(request: pytest.FixtureRequest, engine_name: str, image: Image) -> st
     return engine_name
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of behaviour that are marked ``isolated`` in worker processes as well."""
+    marked = metafunc.definition.get_closest_marker("isolated")
+    if marked and "isolation" in metafunc.fixturenames and sys.platform == "linux":
+        metafunc.parametrize("isolation", ["none", "process"], indirect=True)
+
+
 @pytest.fixture
-def sandbox(image: Image, engine: str) -> Iterator[SandboxFactory]:
+def isolation(request: pytest.FixtureRequest) -> str:
+    """How the sandboxes of a test are isolated; ``COILBOX_TEST_ISOLATION`` says it for all."""
+    return str(getattr(request, "param", os.environ.get("COILBOX_TEST_ISOLATION", "none")))
+
+
+@pytest.fixture
+def sandbox(image: Image, engine: str, isolation: str) -> Iterator[SandboxFactory]:
     """Make sandboxes on the engine under test; they are closed when the test ends."""
     made: list[Sandbox] = []
 
     def make(**options: Any) -> Sandbox:
-        made.append(Sandbox(image, engine=engine, **options))
+        made.append(Sandbox(image, engine=engine, **({"isolation": isolation} | options)))
         return made[-1]
 
     yield make

@@ -44,6 +44,7 @@ from coilbox.errors import (
     UnsupportedValueError,
     UsageError,
     ValueLimitExceeded,
+    WorkerCrashed,
     WrittenBytesLimitExceeded,
 )
 from coilbox.images import Image, open_image
@@ -99,6 +100,7 @@ __all__ = [
     "Usage",
     "UsageError",
     "ValueLimitExceeded",
+    "WorkerCrashed",
     "WrittenBytesLimitExceeded",
     "load_extension",
     "open_image",

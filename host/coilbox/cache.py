@@ -20,6 +20,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import time
 import uuid
 import warnings
@@ -71,6 +72,11 @@ def cache_root() -> Path:
     return user_cache_path("coilbox", appauthor=False)
 
 
+def descriptor_path(descriptor: int) -> str:
+    """A path that opens what a descriptor of this process has open."""
+    return f"/proc/self/fd/{descriptor}" if sys.platform == "linux" else f"/dev/fd/{descriptor}"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A published folder whose files are what its manifest says.
@@ -103,6 +109,30 @@ class Entry:
     def digest(self, name: str) -> str:
         """SHA-256 of one of its files, as hexadecimal digits."""
         return str(self.manifest["files"][name]["sha256"])
+
+    def open(self, name: str) -> int:
+        """A descriptor of one of its files, hashed now: what it holds is what the manifest says.
+
+        For code that is going to be mapped: hashing a path and then mapping the path would leave
+        room to exchange the file in between. Map ``descriptor_path`` of the result.
+
+        Raises:
+            CacheError: the file was exchanged or damaged, or cannot be read.
+        """
+        path = self.file(name)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise CacheError(f"{path} cannot be read: {error.strerror}") from None
+        try:
+            with open(descriptor, "rb", closefd=False) as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != self.digest(name):
+                raise CacheError(f"{path} is not the file that was made: its SHA-256 is wrong")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     @property
     def size(self) -> int:
@@ -239,6 +269,32 @@ class Cache:
         with self.lock(f"{kind}-{key}", progress=progress):
             made_meanwhile = self.get(kind, key, warn=False)  # the warning was given above
             return made_meanwhile or self.publish(kind, key, fill, need=need)
+
+    def ensure_open(
+        self,
+        kind: str,
+        key: str,
+        fill: Callable[[Path], Mapping[str, Any] | None],
+        name: str,
+        *,
+        need: int = 0,
+        progress: Progress | None = None,
+    ) -> tuple[Entry, int]:
+        """Like ``ensure``, with one of its files open and hashed; see ``Entry.open``.
+
+        A file that was exchanged behind the cache's back is made again, with a warning.
+
+        Raises:
+            CacheError: the disk is full or cannot be written, or the file is exchanged again.
+        """
+        entry = self.ensure(kind, key, fill, need=need, progress=progress)
+        try:
+            return entry, entry.open(name)
+        except CacheError as error:
+            warnings.warn(f"{error}; it will be made again", CacheWarning, stacklevel=2)
+        self.remove(kind, key)
+        entry = self.ensure(kind, key, fill, need=need, progress=progress)
+        return entry, entry.open(name)
 
     def remove(self, kind: str, key: str) -> None:
         """Remove an entry. A process that has its files open keeps them."""

@@ -21,6 +21,7 @@
         ├── GuestException            Python code in the guest raised
         ├── GuestTrap                 the guest crashed inside its sandbox; the host goes on
         ├── GuestCancelled            cancel() or a signal stopped the guest
+        ├── WorkerCrashed             the sandbox's worker process died (docs/isolation.md)
         ├── GuestProtocolError        the guest answered outside the ABI; the sandbox is stopped
         └── LimitExceeded             the guest met a limit (docs/limits.md)
             ├── TimeLimitExceeded           wall time
@@ -162,6 +163,22 @@ class GuestTrap(GuestError):
 
 class GuestCancelled(GuestError):
     """``cancel()`` from another thread, or a signal such as Ctrl-C, stopped the guest."""
+
+
+class WorkerCrashed(GuestError):
+    """The worker process of a sandbox died; the host goes on, ``reset()`` starts another.
+
+    Attributes:
+        signal: the number of the signal that ended it, or None.
+        exit_code: what it ended with if no signal did, or None.
+    """
+
+    def __init__(
+        self, message: str, *, signal: int | None = None, exit_code: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.exit_code = exit_code
 
 
 class GuestProtocolError(GuestError):

@@ -13,6 +13,7 @@ from coilbox.wasi import WASI_IMPORTS
 
 _lock = threading.Lock()
 _programs: dict[tuple[str, str], Program] = {}
+_compiled: set[tuple[str, str]] = set()
 
 IMPORTS: tuple[HostImport, ...] = (*WASI_IMPORTS, *BRIDGE_IMPORTS)
 
@@ -33,3 +34,19 @@ def load_program(
         if program is None:
             program = _programs[key] = chosen.load(image, IMPORTS, progress)
     return chosen.name, program
+
+
+def ensure_compiled(image: Image, engine: str = "auto") -> str:
+    """The name of the engine that is chosen; the image is compiled for it afterwards.
+
+    Raises:
+        UsageError: there is no engine of that name.
+        EngineError: the engine cannot compile the image.
+    """
+    chosen = choose_engine(engine, image)
+    key = (image.digest, chosen.name)
+    if key not in _compiled:
+        if not chosen.compiled(image):
+            load_program(image, chosen.name)
+        _compiled.add(key)
+    return chosen.name

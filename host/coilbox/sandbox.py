@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Literal, Self
 
 from coilbox.arguments import checked_functions, checked_seed, checked_strings
 from coilbox.bindings.host import Extension
@@ -24,15 +24,18 @@ from coilbox.errors import (
     SandboxStoppedError,
     UsageError,
 )
+from coilbox.guest import Guest, LocalGuest
 from coilbox.images import Image, open_image
 from coilbox.limits import DEFAULT_LIMITS, Limits, Usage
 from coilbox.mounts import Mount, Scratch
 from coilbox.output import OutputCallback, OutputSink
-from coilbox.programs import load_program
+from coilbox.programs import ensure_compiled, load_program
 from coilbox.results import Result
 from coilbox.session import FRESH, LAST, Session, Streams
 from coilbox.stream import RunStream
 from coilbox.wasi import SeededEntropy, SystemEntropy, VirtualTree
+
+Isolation = Literal["none", "process"]
 
 _HOST_TIME = GuestClock()
 
@@ -51,6 +54,7 @@ class Sandbox:
         id: names the sandbox in logs and in the contexts of extensions' functions.
         engine: the name of the engine that runs it.
         limits: what the guest may use.
+        isolation: how it is isolated.
 
     Args:
         image: an image, or the name or key of one in the cache; the default image if None,
@@ -68,6 +72,8 @@ class Sandbox:
         clock: what time it is for the guest; the host's time by default.
         random_seed: a number from 0 that determines all randomness of the guest; None for the
             kernel's. With it and a clock of the guest's own, runs of one image repeat exactly.
+        isolation: ``none``, or ``process``: the guest runs in a worker process behind walls of
+            the kernel's (docs/isolation.md); Linux on x86-64 only.
 
     Raises:
         UsageError: an argument does not fit.
@@ -91,6 +97,7 @@ class Sandbox:
         limits: Limits | None = None,
         clock: GuestClock | None = None,
         random_seed: int | None = None,
+        isolation: Isolation = "none",
     ) -> None:
         self._session: Session | None = None
         self._closed = False
@@ -109,7 +116,14 @@ class Sandbox:
                 f"Limits.memory_bytes is {self.limits.memory_bytes}, but Python itself needs "
                 f"{self._image.memory_bytes} in image {self._image.name}"
             )
-        self.engine, self._program = load_program(self._image, engine)
+        if isolation not in ("none", "process"):
+            raise UsageError(f"isolation must be 'none' or 'process', not {isolation!r}")
+        self.isolation = isolation
+        if isolation == "process":
+            # Compiled here, where its progress can be seen, and loaded by the workers.
+            self.engine = ensure_compiled(self._image, engine)
+        else:
+            self.engine, self._program = load_program(self._image, engine)
         self._offer = Offer(
             checked_functions(functions or {}),
             self._types,
@@ -303,18 +317,41 @@ class Sandbox:
         state = "closed" if self._closed else "open"
         return f"<coilbox.Sandbox {self._image.name} on {getattr(self, 'engine', '?')}, {state}>"
 
+    @property
+    def walls(self) -> tuple[str, ...]:
+        """The kernel's walls that stand around the worker; none without ``isolation``."""
+        session = self._session
+        return getattr(session.guest, "walls", ()) if session is not None else ()
+
     def _new_session(self) -> Session:
-        tree = VirtualTree(self._mounts, self._scratch, self._image.stdlib)
         return Session(
-            self._program,
-            self._image.info,
-            tree,
+            self._new_guest(),
             self.limits,
             self._offer,
             self._types,
             self._env,
             self._totals,
             self.id,
+        )
+
+    def _new_guest(self) -> Guest:
+        if self.isolation == "process":
+            from coilbox.isolation.guest import WorkerGuest
+
+            return WorkerGuest(
+                self._image,
+                self.engine,
+                self._mounts,
+                self._scratch,
+                self.limits,
+                self._clock,
+                self._random_seed,
+            )
+        return LocalGuest(
+            self._program,
+            self._image.info,
+            VirtualTree(self._mounts, self._scratch, self._image.stdlib),
+            self.limits,
             self._clock.make(),
             SystemEntropy() if self._random_seed is None else SeededEntropy(self._random_seed),
         )

@@ -6,7 +6,6 @@ A sandbox makes a new session at every reset. The ABI is described in docs/archi
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,22 +15,21 @@ from typing import Any
 from coilbox.bridge import Bridge, Offer
 from coilbox.bridge.forms import Reply
 from coilbox.codec import TypeRegistry, decode, encode
-from coilbox.engines.protocol import Program, StopGuest
+from coilbox.engines.protocol import StopGuest
 from coilbox.errors import (
     CpuLimitExceeded,
     EngineError,
     GuestCancelled,
     GuestError,
     GuestProtocolError,
-    MemoryLimitExceeded,
     TimeLimitExceeded,
 )
-from coilbox.images import ImageInfo
+from coilbox.guest import Guest
 from coilbox.limits import Limits, Usage
-from coilbox.metering import CallMeter, Reading, value_too_large
+from coilbox.metering import CallMeter, Reading
 from coilbox.output import OutputSink
 from coilbox.results import Result, uncaught
-from coilbox.wasi import Clock, Entropy, GuestExit, VirtualTree, WasiContext
+from coilbox.wasi import GuestExit, WasiContext
 from coilbox.watchdog import Alarm, watchdog
 
 _START, _RUN, _CALL = 0, 1, 2
@@ -44,7 +42,8 @@ class Session:
     """The running guest of a sandbox. Used by one thread at a time; ``cancel`` by any.
 
     Attributes:
-        wasi: the files and streams that the guest sees.
+        guest: what runs, and where.
+        wasi: the files and streams of a guest in this process, for its host imports.
         bridge: its host calls.
         waiting_reply: the reply of a host call that did not fit and waits to be fetched.
         meter: what its host calls came to in this run.
@@ -52,51 +51,32 @@ class Session:
         stopped: why the guest cannot go on, or None.
     """
 
+    wasi: WasiContext
+
     def __init__(
         self,
-        program: Program,
-        info: ImageInfo,
-        tree: VirtualTree,
+        guest: Guest,
         limits: Limits,
         offer: Offer,
         types: TypeRegistry,
         env: Mapping[str, str],
         totals: Usage,
         sandbox_id: str,
-        clock: Clock,
-        entropy: Entropy,
     ) -> None:
+        self.guest = guest
         self.limits = limits
         self._totals = totals
         self.meter = CallMeter(limits)
-        self.bridge = Bridge(offer, sandbox_id, self._exchange)
+        self.bridge = Bridge(offer, sandbox_id, guest.exchange)
         self.waiting_reply: Reply = b""
         self.stopped: GuestError | None = None
         self._types = types
-        self._info = info
         self._env = env
         self._started = False
         self._cancelled = False
         self._alarm: Alarm | None = None
         self._outer_counters: tuple[int, int, int, int, int] | None = None
-        self._stop_event = threading.Event()
-        sink = OutputSink("stdout", 0, None)
-        self.wasi = WasiContext(
-            root=tree,
-            stdin=b"",
-            stdout=sink,
-            stderr=sink,
-            clock=clock,
-            entropy=entropy,
-            stop_event=self._stop_event,
-            limits=limits,
-        )
-        try:
-            self._instance = program.instantiate(memory_limit=limits.memory_bytes)
-        except BaseException:
-            self.wasi.close()
-            raise
-        self._instance.context = self
+        guest.bind(self)
 
     def run(
         self,
@@ -129,18 +109,16 @@ class Session:
     def close(self) -> None:
         """Free everything. Calling it twice is allowed."""
         self.bridge.close()
-        self._instance.close()
-        self.wasi.close()
+        self.guest.close()
 
     def _interrupt(self) -> None:
-        self._stop_event.set()
         self.bridge.interrupt()
-        self._instance.interrupt()
+        self.guest.interrupt()
 
     def _perform(self, request: bytes, streams: Streams) -> Result:
         if self._alarm is not None:
             return self._perform_nested(request, streams)
-        self.wasi.begin_run(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
+        self.guest.begin_run(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
         self.meter.start()
         return self._conduct(request, streams)
 
@@ -150,7 +128,7 @@ class Session:
         self._outer_counters = self._counters()
         stdio = {"stdin": streams.stdin, "stdout": streams.stdout, "stderr": streams.stderr}
         try:
-            with self.wasi.nested_run(**stdio):
+            with self.guest.nested_run(**stdio):
                 return self._conduct(request, streams)
         finally:
             self._alarm, self._outer_counters = outer
@@ -158,12 +136,12 @@ class Session:
                 self.bridge.break_off(self.stopped)  # it cannot go on where it made the call
 
     def _conduct(self, request: bytes, streams: Streams) -> Result:
-        start = Reading()
+        start = self.guest.reading()
         value: Any = None
         exit_code = 0
         error: GuestError | None = None
         alarm = self._alarm = watchdog.arm(
-            streams.seconds, self.limits.cpu_seconds, self._interrupt
+            streams.seconds, self.limits.cpu_seconds, self._interrupt, self.guest.cpu_clock
         )
         before = self.bridge.enter(
             None if streams.seconds == math.inf else time.monotonic() + streams.seconds
@@ -173,9 +151,9 @@ class Session:
         try:
             try:
                 if not self._started:
-                    self._exchange(self._start_request())
+                    self.guest.exchange(self._start_request())
                     self._started = True
-                reply = decode(self._exchange(request), self._types, self.limits.value_bytes)
+                reply = decode(self.guest.exchange(request), self._types, self.limits.value_bytes)
             finally:
                 self._alarm = None
                 self.bridge.leave(before)
@@ -211,13 +189,13 @@ class Session:
 
     def _usage(self, start: Reading, streams: Streams) -> Usage:
         """What the run has used, which also comes to the sandbox's totals."""
-        end = Reading()
+        end = self.guest.reading()
         before = self._outer_counters or (0,) * 5
         calls, arguments, replies, written, created = map(sub, self._counters(), before)
         usage = Usage(
             end.wall - start.wall,
             end.cpu - start.cpu,
-            self._instance.memory_size,
+            self.guest.memory_size,
             streams.stdout.size,
             streams.stderr.size,
             calls,
@@ -233,10 +211,10 @@ class Session:
 
     def _counters(self) -> tuple[int, int, int, int, int]:
         """What is counted from the start of a run."""
-        meter, wasi = self.meter, self.wasi
+        meter, guest = self.meter, self.guest
         return (
             *(meter.calls, meter.argument_bytes, meter.reply_bytes),
-            *(wasi.written_bytes, wasi.created_files),
+            *(guest.written_bytes, guest.created_files),
         )
 
     def _start_request(self) -> bytes:
@@ -248,25 +226,6 @@ class Session:
             "recursion": int(min(self.limits.recursion, _HIGHEST_RECURSION)),
         }
         return encode([_START, facts], self._types)
-
-    def _exchange(self, request: bytes) -> bytes:
-        """Send a request and fetch the reply."""
-        instance, info = self._instance, self._info
-        address = info.request
-        if len(request) > info.request_capacity:
-            address = instance.call("coilbox_reserve", len(request))
-            if address == 0:
-                raise _no_room(len(request), self.limits)
-        instance.write(address, request)
-        status = instance.call("coilbox_request", len(request))
-        if status != 0:
-            raise GuestProtocolError(f"the guest could not handle a request (error {status})")
-        place = instance.read(info.reply_field, 8)
-        reply = int.from_bytes(place[:4], "little")
-        length = int.from_bytes(place[4:], "little")
-        if length > self.limits.value_bytes:
-            raise value_too_large(length, self.limits.value_bytes)
-        return instance.read(reply, length)
 
     def _stop_reason(self, reason: BaseException) -> tuple[GuestError | None, int]:
         """The error and exit code for a stop that a host import asked for."""
@@ -283,7 +242,7 @@ class Session:
     def _interruption(self, seconds: float, start: Reading, alarm: Alarm) -> GuestError:
         if self._cancelled or alarm.signalled or not alarm.fired:
             return GuestCancelled("the guest was cancelled")
-        now = Reading()
+        now = self.guest.reading()
         if alarm.out_of_cpu:
             limit = self.limits.cpu_seconds
             return CpuLimitExceeded(
@@ -325,12 +284,3 @@ def _outcome(reply: object) -> tuple[Any, GuestError | None, int]:
         case [2, int(code)]:
             return None, None, code & 0xFF
     raise GuestProtocolError("the guest gave a reply outside the ABI")
-
-
-def _no_room(size: int, limits: Limits) -> MemoryLimitExceeded:
-    return MemoryLimitExceeded(
-        f"a request of {size} bytes does not fit in the guest's memory "
-        f"(Limits.memory_bytes is {limits.memory_bytes})",
-        limit=limits.memory_bytes,
-        used=size,
-    )

@@ -8,6 +8,7 @@ dictionary operations, no system call, while it is awake.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import select
@@ -45,7 +46,13 @@ class Alarm:
         "takes_signals",
     )
 
-    def __init__(self, seconds: float, cpu_seconds: float, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        cpu_seconds: float,
+        stop: Callable[[], None],
+        cpu_clock: Callable[[], float] | None,
+    ) -> None:
         now = time.monotonic()
         self.stop = stop
         self.takes_signals = False
@@ -53,10 +60,13 @@ class Alarm:
         self._wall_end = now + seconds
         # A thread's CPU time never passes faster than wall time: there is nothing to see before.
         self.check_at = now + min(seconds, cpu_seconds)
-        self._cpu_clock: int | None = None
+        self._cpu_clock: Callable[[], float] | None = None
         if cpu_seconds < seconds:
-            self._cpu_clock = time.pthread_getcpuclockid(threading.get_ident())
-            self._cpu_end = time.thread_time() + cpu_seconds
+            if cpu_clock is None:
+                clock = time.pthread_getcpuclockid(threading.get_ident())
+                cpu_clock = functools.partial(time.clock_gettime, clock)
+            self._cpu_clock = cpu_clock
+            self._cpu_end = cpu_clock() + cpu_seconds
 
     def due(self, now: float) -> bool:
         """Whether the guest has to be stopped; if not, when to look again is in ``check_at``."""
@@ -65,7 +75,7 @@ class Alarm:
         if now < self.check_at:
             return False
         if not self.fired and self._cpu_clock is not None and now < self._wall_end:
-            left = self._cpu_end - time.clock_gettime(self._cpu_clock)
+            left = self._cpu_end - self._cpu_clock()
             if left > 0:
                 self.check_at = min(self._wall_end, now + left)
                 return False
@@ -89,12 +99,19 @@ class Watchdog:
         self._wake_read = self._wake_write = -1
         self._signal_read = self._signal_write = -1
 
-    def arm(self, seconds: float, cpu_seconds: float, stop: Callable[[], None]) -> Alarm:
+    def arm(
+        self,
+        seconds: float,
+        cpu_seconds: float,
+        stop: Callable[[], None],
+        cpu_clock: Callable[[], float] | None = None,
+    ) -> Alarm:
         """Call ``stop`` after ``seconds``, again and again until disarmed.
 
-        The calling thread's CPU time counts too, and Ctrl-C if this is the main thread.
+        CPU time counts too, the calling thread's if ``cpu_clock`` is None, and Ctrl-C if this is
+        the main thread.
         """
-        alarm = Alarm(seconds, cpu_seconds, stop)
+        alarm = Alarm(seconds, cpu_seconds, stop, cpu_clock)
         with self._lock:
             self._alarms.add(alarm)
             if self._asleep:

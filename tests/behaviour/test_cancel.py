@@ -22,6 +22,8 @@ from coilbox import (
     UsageError,
 )
 
+pytestmark = pytest.mark.isolated
+
 
 def started(box: Sandbox, code: str) -> tuple[threading.Thread, list[Result]]:
     """Run code on a thread; return once the guest says that it has begun."""

@@ -6,6 +6,8 @@ import pytest
 
 from coilbox import GuestTrap, Sandbox, SandboxStoppedError
 
+pytestmark = pytest.mark.isolated
+
 EXITS: dict[str, tuple[int, str]] = {
     "import sys; sys.exit()": (0, ""),
     "import sys; sys.exit(None)": (0, ""),

@@ -22,6 +22,8 @@ from coilbox import (
 )
 from coilbox.limits import LIMITS
 
+pytestmark = pytest.mark.isolated
+
 MIB = 1 << 20
 
 

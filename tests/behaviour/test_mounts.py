@@ -12,6 +12,8 @@ import pytest
 
 from coilbox import GuestException, Mount, Sandbox, Scratch, UsageError
 
+pytestmark = pytest.mark.isolated
+
 Path = pathlib.Path
 
 

@@ -12,7 +12,11 @@ import pytest
 from coilbox import GuestException, Limits, OutputLimitExceeded, Sandbox, SandboxStoppedError
 from coilbox.output import OutputSink
 
+pytestmark = pytest.mark.isolated
+
+
 SandboxFactory = Callable[..., Sandbox]
+
 WRITERS = {
     "print": "print('text', 1, sep='|')",
     "stdout.write": "import sys; sys.stdout.write('text|1\\n')",

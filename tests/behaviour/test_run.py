@@ -13,6 +13,8 @@ import pytest
 from coilbox import Sandbox, UsageError
 from coilbox.errors import GuestException
 
+pytestmark = pytest.mark.isolated
+
 LAST_VALUES: dict[str, object] = {
     "1 + 1": 2,
     "x = 5": None,
@@ -110,15 +112,15 @@ def test_argv_must_be_strings(box: Sandbox) -> None:
 @pytest.mark.parametrize(
     "stdin",
     [
-        "line 1\nline ü\nlast",
-        "line 1\nline ü\nlast".encode(),
-        io.BytesIO("line 1\nline ü\nlast".encode()),
+        lambda: "line 1\nline ü\nlast",
+        lambda: "line 1\nline ü\nlast".encode(),
+        lambda: io.BytesIO("line 1\nline ü\nlast".encode()),
     ],
     ids=["str", "bytes", "file"],
 )
 def test_stdin_by_lines(box: Sandbox, stdin: Any) -> None:
     code = "import sys\n[input(), sys.stdin.readline(), sys.stdin.read(), sys.stdin.read()]"
-    assert box.run(code, stdin=stdin).check().value == ["line 1", "line ü\n", "last", ""]
+    assert box.run(code, stdin=stdin()).check().value == ["line 1", "line ü\n", "last", ""]
 
 
 def test_stdin_is_empty_by_default_and_new_for_each_run(box: Sandbox) -> None:

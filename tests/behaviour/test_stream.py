@@ -17,6 +17,8 @@ from coilbox import (
     UsageError,
 )
 
+pytestmark = pytest.mark.isolated
+
 
 def test_pieces_come_while_the_guest_runs(sandbox: Any) -> None:
     go_on = threading.Event()

@@ -138,7 +138,7 @@ def make(image: Image, engine: str, tmp_path: Path) -> Iterator[Callable[[], San
 
     def fresh() -> Sandbox:
         box.reset()
-        wasi = box._session.wasi  # type: ignore[union-attr]
+        wasi = box._session.guest.wasi  # type: ignore[union-attr]
         wasi.clock = NoWait()
         assert wasi.stop_event is not None
         wasi.stop_event.set()  # long calls end early, as they do when the guest is being stopped
@@ -187,7 +187,7 @@ def test_imports_called_with_anything(make: Callable[[], Sandbox]) -> None:
     def check(script: tuple[bytes, list[tuple[str, list[int]]]]) -> None:
         data, calls = script
         box = make()
-        instance = box._session._instance  # type: ignore[union-attr]
+        instance = box._session.guest.instance  # type: ignore[union-attr]
         instance.write(BYTES, data)
         for name, args in calls:
             packed = b"".join(struct.pack("<Q", value) for value in args)
@@ -235,7 +235,7 @@ def test_requests_answered_with_anything(make: Callable[[], Sandbox]) -> None:
     def check(answer: tuple[bytes, int, int, int]) -> None:
         data, at, length, status = answer
         box = make()
-        instance = box._session._instance  # type: ignore[union-attr]
+        instance = box._session.guest.instance  # type: ignore[union-attr]
         instance.write(BYTES, data)
         instance.write(REPLY_FIELD, struct.pack("<II", at, length))
         instance.write(STATUS, struct.pack("<II", status, length))
@@ -253,7 +253,7 @@ def test_texts_of_an_error_must_be_texts(make: Callable[[], Sandbox]) -> None:
     """An int of 5000 digits is none: turning it into one raises ValueError in the host."""
     for error in ({**ERROR, "notes": [LONG_INT]}, {**ERROR, "frames": [{"source": LONG_INT}]}):
         box = make()
-        instance = box._session._instance  # type: ignore[union-attr]
+        instance = box._session.guest.instance  # type: ignore[union-attr]
         data = encode([1, error])
         instance.write(BYTES, data)
         instance.write(REPLY_FIELD, struct.pack("<II", BYTES, len(data)))

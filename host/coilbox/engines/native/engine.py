@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from coilbox.cache import Cache, key_of
-from coilbox.engines.native.build import COUNTERS, build_program
+from coilbox.cache import Cache, Entry, key_of
+from coilbox.engines.native.build import COUNTERS, LIBRARY, build_program
 from coilbox.engines.native.library import runtime, supported
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.settings import Settings
@@ -120,11 +121,15 @@ class NativeEngine:
         """
         wanted = tier or self._settings.best_tier
         found = [variant for variant in self.variants(image) if variant.tier == wanted]
-        return self._ensure(image, found[0] if found else Variant(wanted, ""), jobs, progress)
+        variant = found[0] if found else Variant(wanted, "")
+        entry, library = self._ensure(image, variant, jobs, progress)
+        os.close(library)
+        return entry.path
 
     def _ensure(
         self, image: Image, variant: Variant, jobs: int | None, progress: Progress | None
-    ) -> Path:
+    ) -> tuple[Entry, int]:
+        """The entry, and a descriptor of its library, hashed."""
         key = self._key(image, variant)
         work = image.cache.root / "work" / f"{KIND}-{key[:16]}"
 
@@ -152,9 +157,11 @@ class NativeEngine:
                 progress=progress,
             )
 
-        entry = image.cache.ensure(KIND, key, build, need=_NEED_BYTES, progress=progress)
+        found = image.cache.ensure_open(
+            KIND, key, build, LIBRARY, need=_NEED_BYTES, progress=progress
+        )
         _remove(work)
-        return entry.path
+        return found
 
     def profile(
         self,
@@ -219,14 +226,22 @@ class NativeEngine:
     ) -> NativeProgram:
         """See :class:`coilbox.engines.protocol.Engine`; takes the best variant there is."""
         variant = self.compiled_variant(image) or self.variants(image)[0]
-        return self._program(image, self._ensure(image, variant, None, progress), imports)
+        entry, library = self._ensure(image, variant, None, progress)
+        return self._program(image, entry.path, imports, library)
 
-    def _program(self, image: Image, folder: Path, imports: Sequence[HostImport]) -> NativeProgram:
+    def _program(
+        self,
+        image: Image,
+        folder: Path,
+        imports: Sequence[HostImport],
+        library: int | None = None,
+    ) -> NativeProgram:
         info = image.info
         return NativeProgram(
             self._runtime(image.cache),
             folder,
             imports,
+            library=library,
             poll_page=info.poll_page,
             poll_size=info.poll_size,
             eval_breaker=info.eval_breaker,

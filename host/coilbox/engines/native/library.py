@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-from coilbox.cache import Cache, key_of
+from coilbox.cache import Cache, descriptor_path, key_of
 from coilbox.engines.native._capi import ffi
 from coilbox.engines.native.build import compile_all
 from coilbox.engines.native.toolchain import Toolchain
@@ -46,18 +47,30 @@ def runtime(cache: Cache, toolchain: Toolchain) -> Any:
             reason = supported()
             if reason is not None:
                 raise EngineError(reason)
-            _loaded = _load(_path(cache, toolchain))
+            _loaded = load_library(_open(cache, toolchain))
         return _loaded
 
 
-def _load(path: Path) -> Any:
+def load_library(descriptor: int) -> Any:
+    """Load the shared library that a descriptor has open.
+
+    The descriptor must stay open as long as the library is loaded: the loader knows libraries by
+    their paths, and would take another one's descriptor of the same number for this library.
+
+    Raises:
+        EngineError: it cannot be loaded; the descriptor is closed.
+    """
     try:
-        return ffi.dlopen(str(path))
+        return ffi.dlopen(descriptor_path(descriptor))
     except OSError as error:
-        raise EngineError(f"the native engine's runtime cannot be loaded: {error}") from error
+        os.close(descriptor)
+        raise EngineError(
+            f"the compiled code cannot be loaded ({error}); "
+            "remove it with: coilbox image prune --compiled"
+        ) from error
 
 
-def _path(cache: Cache, toolchain: Toolchain) -> Path:
+def _open(cache: Cache, toolchain: Toolchain) -> int:
     folder = guest_builder() / "native" / "runtime"
     headers = [path.read_text() for path in sorted(folder.glob("*.h"))]
     sources = [*sorted(folder.glob("*.c")), folder / _MACHINES[platform.machine()]]
@@ -70,4 +83,4 @@ def _path(cache: Cache, toolchain: Toolchain) -> Path:
         for path in objects:
             path.unlink()
 
-    return cache.ensure("native-runtime", key, build).file(_LIBRARY)
+    return cache.ensure_open("native-runtime", key, build, _LIBRARY)[1]

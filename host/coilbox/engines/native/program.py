@@ -10,6 +10,7 @@ from typing import Any
 from coilbox.engines.native._capi import ffi
 from coilbox.engines.native.build import LIBRARY, MEMORY
 from coilbox.engines.native.instance import NativeInstance, current
+from coilbox.engines.native.library import load_library
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import EngineError
 
@@ -25,6 +26,7 @@ class NativeProgram:
         folder: Path,
         imports: Sequence[HostImport],
         *,
+        library: int | None = None,
         poll_page: int = 0,
         poll_size: int = 0,
         eval_breaker: int = 0,
@@ -35,6 +37,8 @@ class NativeProgram:
             runtime: the loaded runtime library.
             folder: where the library and the memory image are.
             imports: the functions that the module imports, and any others.
+            library: a descriptor of the library, hashed, which the program takes; the one in
+                ``folder`` as it is if None.
             poll_page: address of the poll page.
             poll_size: its size in bytes; 0 if the guest has none.
             eval_breaker: address of the eval breaker; 0 if there is none.
@@ -45,19 +49,16 @@ class NativeProgram:
         self.runtime = runtime
         self.poll_page = poll_page
         self.poll_size = poll_size
-        self._library: Any
-        try:
-            self._library = ffi.dlopen(str(folder / LIBRARY))
-        except OSError as error:
-            raise EngineError(
-                f"the compiled guest cannot be loaded ({error}); "
-                "remove it with: coilbox image prune --compiled"
-            ) from error
+        if library is None:
+            library = os.open(folder / LIBRARY, os.O_RDONLY | os.O_CLOEXEC)
+        self._library: Any = load_library(library)
+        self._descriptor = library
         program = self._library.coilbox_program()
         try:
             self._callbacks = _bind(program, imports)
         except EngineError:
             ffi.dlclose(self._library)
+            os.close(library)
             raise
         self._imports = ffi.new("cb_import[]", self._callbacks or 1)
         self._file = os.open(folder / MEMORY, os.O_RDONLY | os.O_CLOEXEC)
@@ -97,6 +98,7 @@ class NativeProgram:
             self._file = -1
             self.exports.clear()
             ffi.dlclose(self._library)
+            os.close(self._descriptor)
 
 
 def _bind(program: Any, imports: Sequence[HostImport]) -> list[Any]:

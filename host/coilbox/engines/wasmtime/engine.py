@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coilbox.cache import descriptor_path
 from coilbox.engines.protocol import HostImport
 from coilbox.engines.wasmtime.library import capi, check, ffi, version
 from coilbox.engines.wasmtime.program import WasmtimeProgram
@@ -66,14 +68,20 @@ class WasmtimeEngine:
             with (progress or progress_for()).task("compiling the guest with wasmtime"):
                 _compile(self._engine, image.read("guest.wasm"), folder / _CODE)
 
-        entry = image.cache.ensure("compiled", self._key(image), build, progress=progress)
-        module = ffi.new("wasmtime_module_t **")
-        check(
-            capi().wasmtime_module_deserialize_file(
-                self._engine, str(entry.file(_CODE)).encode(), module
-            ),
-            "the compiled guest cannot be loaded; remove it with: coilbox image prune --compiled",
+        _, code = image.cache.ensure_open(
+            "compiled", self._key(image), build, _CODE, progress=progress
         )
+        module = ffi.new("wasmtime_module_t **")
+        try:
+            check(
+                capi().wasmtime_module_deserialize_file(
+                    self._engine, descriptor_path(code).encode(), module
+                ),
+                "the compiled guest cannot be loaded; "
+                "remove it with: coilbox image prune --compiled",
+            )
+        finally:
+            os.close(code)
         info = image.info
         return WasmtimeProgram(
             self._engine,

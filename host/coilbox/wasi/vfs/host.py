@@ -101,7 +101,7 @@ class HostFile(File):
     """An open regular file of the host."""
 
     def __init__(self, volume: HostVolume, fd: int) -> None:
-        self._volume = volume
+        self.volume = volume
         self._fd = fd
         self._append = False
 
@@ -130,7 +130,7 @@ class HostFile(File):
 
     def stat(self) -> Stat:
         """Status."""
-        return self._volume.stat(os.fstat(self._fd))
+        return self.volume.stat(os.fstat(self._fd))
 
     def resize(self, size: int) -> None:
         """Truncate."""

@@ -233,6 +233,7 @@ class VirtualTree:
         scratch: a directory in memory, or None.
         stdlib: the standard library for ``/usr/lib/python3.14``, or None. Not closed with the
             tree: it is shared by the sandboxes of the process.
+        volume: makes the volume of a mount, of the device number that it is given.
 
     Raises:
         UsageError: a mount's directory cannot be opened, or two things have one guest path.
@@ -243,11 +244,13 @@ class VirtualTree:
         mounts: Sequence[Mount] = (),
         scratch: Scratch | None = None,
         stdlib: ZipArchive | None = None,
+        volume: Callable[[Mount, int], Volume] = HostVolume,
     ) -> None:
         self.now: Callable[[], int] = time.time_ns
         self._mounts = mounts
         self._scratch = scratch
         self._stdlib = stdlib
+        self._volume = volume
         self._volumes: list[Volume] = []
         self._root: Place | None = None
         if mounts:
@@ -290,7 +293,7 @@ class VirtualTree:
                 memory = MemoryVolume(scratch.max_bytes, scratch.max_files, 2, lambda: self.now())
                 self._hang(top, scratch.components, memory)
             for device, mount in enumerate(self._mounts, 3):
-                self._hang(top, mount.components, HostVolume(mount, device))
+                self._hang(top, mount.components, self._volume(mount, device))
         except BaseException:
             self.close()
             raise

@@ -1,0 +1,203 @@
+"""A running guest: an instance with its files and streams, wherever it runs.
+
+``coilbox.isolation.guest`` has the one in a worker process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from coilbox.bridge import Bridge
+from coilbox.engines.protocol import Program
+from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
+from coilbox.images import ImageInfo
+from coilbox.limits import Limits
+from coilbox.metering import CallMeter, Reading, value_too_large
+from coilbox.output import OutputSink
+from coilbox.wasi import Clock, Entropy, VirtualTree, WasiContext
+from coilbox.wasi.fdtable import Input
+
+
+class Owner(Protocol):
+    """Who makes a guest's host calls; host imports find it as their instance's context."""
+
+    wasi: WasiContext
+    bridge: Bridge
+    meter: CallMeter
+
+
+class Guest(Protocol):
+    """What a session needs of its guest. Used by one thread at a time, ``interrupt`` by any."""
+
+    @property
+    def memory_size(self) -> int:
+        """Size of the linear memory, in bytes."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes written to files in this run."""
+
+    @property
+    def created_files(self) -> int:
+        """Files, directories and links made in this run."""
+
+    def bind(self, owner: Owner) -> None:
+        """Set who makes the guest's host calls."""
+
+    def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
+        """Begin a run with streams of its own, and with nothing written yet."""
+
+    def nested_run(
+        self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink
+    ) -> AbstractContextManager[None]:
+        """Give a run within a run streams of its own, until the block ends."""
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send a request and fetch the reply, both encoded.
+
+        Raises:
+            GuestError: the guest is stopped.
+            StopGuest: a host import stopped it.
+            BaseException: what a host function or a stream raised.
+        """
+
+    def interrupt(self) -> None:
+        """Stop the guest as soon as possible; it is told again and again until it stops."""
+
+    def reading(self) -> Reading:
+        """Clocks and counters at this moment."""
+
+    @property
+    def cpu_clock(self) -> Callable[[], float] | None:
+        """Tells the CPU seconds that the limit counts, to any thread; None: this thread's own."""
+
+    def close(self) -> None:
+        """Free everything. Calling it twice is allowed."""
+
+
+class LocalGuest:
+    """A guest in this process.
+
+    Args:
+        program: its compiled code.
+        info: addresses in its memory.
+        tree: its files.
+        limits: what it may use.
+        clock: its time.
+        entropy: its randomness.
+
+    Attributes:
+        wasi: the files and streams that it sees.
+        instance: the instance.
+        cpu_clock: None, as the guest runs on the session's thread.
+
+    Raises:
+        EngineError: the machine has no room for one more.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        info: ImageInfo,
+        tree: VirtualTree,
+        limits: Limits,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._info = info
+        self._limits = limits
+        self._stop_event = threading.Event()
+        sink = OutputSink("stdout", 0, None)
+        self.wasi = WasiContext(
+            root=tree,
+            stdin=b"",
+            stdout=sink,
+            stderr=sink,
+            clock=clock,
+            entropy=entropy,
+            stop_event=self._stop_event,
+            limits=limits,
+        )
+        try:
+            self.instance = program.instantiate(memory_limit=limits.memory_bytes)
+        except BaseException:
+            self.wasi.close()
+            raise
+
+    cpu_clock = None
+
+    @property
+    def memory_size(self) -> int:
+        """See :class:`Guest`."""
+        return self.instance.memory_size
+
+    @property
+    def written_bytes(self) -> int:
+        """See :class:`Guest`."""
+        return self.wasi.written_bytes
+
+    @property
+    def created_files(self) -> int:
+        """See :class:`Guest`."""
+        return self.wasi.created_files
+
+    def bind(self, owner: Owner) -> None:
+        """See :class:`Guest`."""
+        owner.wasi = self.wasi
+        self.instance.context = owner
+
+    def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
+        """See :class:`Guest`."""
+        self.wasi.begin_run(stdin=stdin, stdout=stdout, stderr=stderr)
+
+    def nested_run(
+        self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink
+    ) -> AbstractContextManager[None]:
+        """See :class:`Guest`."""
+        return self.wasi.nested_run(stdin=stdin, stdout=stdout, stderr=stderr)
+
+    def exchange(self, request: bytes | memoryview) -> bytes:
+        """See :class:`Guest`."""
+        instance, info = self.instance, self._info
+        address = info.request
+        if len(request) > info.request_capacity:
+            address = instance.call("coilbox_reserve", len(request))
+            if address == 0:
+                raise no_room(len(request), self._limits)
+        instance.write(address, request)
+        status = instance.call("coilbox_request", len(request))
+        if status != 0:
+            raise GuestProtocolError(f"the guest could not handle a request (error {status})")
+        place = instance.read(info.reply_field, 8)
+        reply = int.from_bytes(place[:4], "little")
+        length = int.from_bytes(place[4:], "little")
+        if length > self._limits.value_bytes:
+            raise value_too_large(length, self._limits.value_bytes)
+        return instance.read(reply, length)
+
+    def interrupt(self) -> None:
+        """See :class:`Guest`."""
+        self._stop_event.set()
+        self.instance.interrupt()
+
+    def reading(self) -> Reading:
+        """See :class:`Guest`."""
+        return Reading()
+
+    def close(self) -> None:
+        """See :class:`Guest`."""
+        self.instance.close()
+        self.wasi.close()
+
+
+def no_room(size: int, limits: Limits) -> MemoryLimitExceeded:
+    """The error for a message of so many bytes that does not fit in the guest's memory."""
+    return MemoryLimitExceeded(
+        f"a request of {size} bytes does not fit in the guest's memory "
+        f"(Limits.memory_bytes is {limits.memory_bytes})",
+        limit=limits.memory_bytes,
+        used=size,
+    )

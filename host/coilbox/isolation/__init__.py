@@ -1,0 +1,1 @@
+"""Sandboxes in worker processes: the second wall, on Linux. docs/isolation.md describes it."""

@@ -1,0 +1,337 @@
+"""A guest in a worker process: the same interface as a guest in this one (``coilbox.guest``)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn
+
+from coilbox import errors
+from coilbox.bridge.bridge import CONTROL
+from coilbox.bridge.forms import length_of
+from coilbox.clock import GuestClock
+from coilbox.engines.protocol import StopGuest
+from coilbox.errors import (
+    EngineError,
+    GuestCancelled,
+    GuestError,
+    GuestException,
+    GuestProtocolError,
+    GuestTrap,
+    HostError,
+    ImageError,
+    LimitExceeded,
+    UsageError,
+    WorkerCrashed,
+)
+from coilbox.guest import Owner, no_room
+from coilbox.images import Image
+from coilbox.isolation import wire
+from coilbox.isolation.files import FileServer
+from coilbox.isolation.host import Worker, take_worker
+from coilbox.limits import Limits
+from coilbox.metering import Reading
+from coilbox.mounts import Mount, Scratch
+from coilbox.output import OutputSink
+from coilbox.wasi import GuestExit
+from coilbox.wasi.fdtable import Input, InputStream
+from coilbox.wasi.memory import CHUNK
+from coilbox.wasi.vfs.node import WasiError
+
+# How long a worker whose guest is to stop may take for that before it is killed, in seconds. A
+# sound one takes milliseconds; a machine short of processors may delay that.
+_GRACE = 2.0
+_MAX_TEXT = 8192
+_MAX_COUNT = 1 << 63
+_PROCESS_CPU = 2  # CPUCLOCK_SCHED of linux/posix-timers.h: the clock of a process by its number
+
+
+class _Run(NamedTuple):
+    """The streams of a run, or of a run within a run."""
+
+    stdin: InputStream
+    stdout: OutputSink
+    stderr: OutputSink
+
+
+class WorkerGuest:
+    """A guest in a worker. Used by one thread at a time; ``interrupt`` by any.
+
+    Attributes:
+        walls: the names of the kernel's walls that stand around the worker.
+        memory_size: size of the linear memory, in bytes, as the worker told last.
+        written_bytes: bytes written to files in this run.
+        created_files: files, directories and links made in this run.
+
+    Raises:
+        EngineError: the machine has no room for one more, or cannot isolate.
+        UsageError: a mount's directory cannot be opened.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        engine: str,
+        mounts: Sequence[Mount],
+        scratch: Scratch | None,
+        limits: Limits,
+        clock: GuestClock,
+        random_seed: int | None,
+    ) -> None:
+        self._limits = limits
+        self._owner_process = os.getpid()
+        self._owner: Owner | None = None
+        self._runs: list[_Run] = []
+        self._begin: tuple[str | None, bytes | None] = (None, None)
+        self._interrupted_at = math.inf
+        self._cpu = 0.0
+        self._faults = 0
+        self.memory_size = image.memory_bytes
+        self.written_bytes = self.created_files = 0
+        setup = {
+            "limits": dataclasses.asdict(limits),
+            "mounts": [[mount.guest_path, mount.mode] for mount in mounts],
+            "scratch": scratch and [scratch.guest_path, scratch.max_bytes, scratch.max_files],
+            "clock": [clock.resolution, clock.start and clock.start.isoformat()],
+            "random_seed": None if random_seed is None else str(random_seed),
+            "growth": _growth(limits, scratch),
+        }
+        self._files = FileServer(mounts, limits)
+        try:
+            self._worker, self._channel, self.walls = self._open(image, engine, setup)
+        except BaseException:
+            self._files.close()
+            raise
+
+    def _open(
+        self, image: Image, engine: str, setup: dict[str, Any]
+    ) -> tuple[Worker, wire.Channel, tuple[str, ...]]:
+        """Take a worker and tell it what the sandbox is."""
+        status = 0
+        for _ in range(2):  # one that waited may have been killed meanwhile
+            worker = take_worker(image, engine)
+            largest = max(CHUNK, self._limits.value_bytes)
+            channel = wire.Channel(worker.sock, largest, self._patience)
+            try:
+                channel.send(wire.SETUP, setup)
+                kind, walls, _ = channel.receive()
+            except wire.Hangup:
+                status = worker.end()
+                continue
+            except BaseException:
+                worker.end()
+                raise
+            if kind == wire.READY:
+                return worker, channel, tuple(walls)
+            worker.end()
+            raise EngineError(f"a worker could not start: {walls}")
+        raise EngineError(f"workers die as they start ({_cause(status)})")
+
+    # -- see coilbox.guest.Guest ----------------------------------------------------------------
+
+    def bind(self, owner: Owner) -> None:
+        """Set who makes the guest's host calls."""
+        self._owner = owner
+
+    def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
+        """Begin a run with streams of its own, and with nothing written yet."""
+        self._files.begin_run()
+        self.written_bytes = self.created_files = 0
+        self._begin = "run", _known(stdin)
+        self._runs = [_Run(InputStream(stdin, self._stopping), stdout, stderr)]
+
+    @contextmanager
+    def nested_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> Iterator[None]:
+        """Give a run within a run streams of its own, until the block ends."""
+        self._begin = "nested", _known(stdin)
+        self._runs.append(_Run(InputStream(stdin, self._stopping), stdout, stderr))
+        try:
+            yield
+        finally:
+            self._runs.pop()
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send a request and fetch the reply, both encoded."""
+        if self._owner_process != os.getpid():
+            raise UsageError(
+                f"this sandbox's worker belongs to process {self._owner_process}, which forked "
+                "this one; make a new sandbox here"
+            )
+        if len(request) > self._limits.memory_bytes:
+            raise no_room(len(request), self._limits)
+        (run, stdin), self._begin = self._begin, (None, None)
+        meta = {"run": run, "ask": stdin is None, "size": len(request)}
+        try:
+            self._channel.send(wire.REQUEST, meta, request + stdin if stdin else request)
+            while True:
+                kind, meta, data = self._channel.receive()
+                if kind == wire.DONE:
+                    break
+                self._handle(kind, meta, data)
+                if time.monotonic() > self._patience():  # one that floods the host never waits
+                    raise wire.Overdue
+        except wire.Hangup:
+            raise self._crashed() from None
+        except wire.Overdue:
+            self._end()
+            raise GuestTrap("the guest did not stop, and its worker was killed") from None
+        except wire.Violation as violation:
+            self._end()
+            text = f"the worker broke the rules and was ended: {violation}"
+            raise GuestProtocolError(text) from None
+        except BaseException:
+            self._end()
+            raise
+        return self._outcome(meta, data)
+
+    def interrupt(self) -> None:
+        """Stop the guest as soon as possible; it is told again and again until it stops."""
+        self._interrupted_at = min(self._interrupted_at, time.monotonic())
+        self._worker.signal(signal.SIGINT)
+
+    def reading(self) -> Reading:
+        """Clocks and counters of this thread and the worker."""
+        reading = Reading()
+        reading.cpu += self.cpu_clock()
+        reading.faults += self._faults
+        return reading
+
+    def cpu_clock(self) -> float:
+        """CPU time of the worker so far, in seconds, as the kernel tells it."""
+        with contextlib.suppress(OSError):
+            self._cpu = time.clock_gettime((~self._worker.pid << 3) | _PROCESS_CPU)
+        return self._cpu
+
+    def close(self) -> None:
+        """End the worker. Calling it twice is allowed."""
+        self._end()
+        self._files.close()
+
+    # -- what the worker asks for ---------------------------------------------------------------
+
+    def _handle(self, kind: int, meta: Any, data: bytes) -> None:
+        """Do one thing that the worker asks for, and answer if it waits for that."""
+        answer: Any = None
+        content = b""
+        match kind, meta:
+            case wire.HOST_CALL, int(number) if 0 <= number < 1 << 32:
+                content = self._host_call(number, data)
+            case wire.OUTPUT, 0 | 1 if self._runs:
+                run = self._runs[-1]
+                (run.stderr if meta else run.stdout).write(data)
+            case wire.FILE, list():
+                answer, content = self._files.perform(meta, data)
+            case wire.RELEASE, int(handle):
+                self._files.release(handle)
+            case wire.STDIN, int(length) if 0 <= length <= CHUNK and self._runs:
+                # Where the wait was ended the guest is about to be.
+                with contextlib.suppress(WasiError):
+                    content = self._runs[-1].stdin.read(length)
+            case _:
+                raise wire.Violation(f"a malformed message of kind {kind}")
+        if kind in (wire.HOST_CALL, wire.FILE, wire.STDIN):
+            self._channel.send(wire.ANSWER, answer, content)
+
+    def _host_call(self, number: int, data: bytes) -> bytes:
+        owner = self._owner
+        assert owner is not None
+        owner.meter.called(len(data), 0 if number & CONTROL else 1)
+        reply = owner.bridge.perform(number, data)
+        length = length_of(reply)
+        owner.meter.replied(length)
+        if length > self._limits.memory_bytes:
+            raise StopGuest(no_room(length, self._limits))
+        return reply if isinstance(reply, bytes) else b"".join(reply)
+
+    def _stopping(self) -> bool:
+        return self._interrupted_at < math.inf
+
+    def _patience(self) -> float:
+        """When the worker is overdue: some time after it was told to stop."""
+        return self._interrupted_at + _GRACE
+
+    # -- how it ends ----------------------------------------------------------------------------
+
+    def _outcome(self, meta: Any, reply: bytes) -> bytes:
+        match meta:
+            case [str(status), detail, [*counts]] if _sound(counts):
+                memory, self.written_bytes, self.created_files, self._faults = counts
+                self.memory_size = max(self.memory_size, min(memory, self._limits.memory_bytes))
+            case _:
+                status, detail = "", None
+        match status, detail:
+            case "reply", None:
+                return reply
+            case "exit", int(code) if 0 <= code < 1 << 32:
+                self._end()
+                raise StopGuest(GuestExit(code))
+            case "error", [str(name), str(text), int() | float() as limit, int() | float() as used]:
+                self._raise(name, text[:_MAX_TEXT], limit, used)
+        self._end()
+        raise GuestProtocolError("the worker broke the rules and was ended: a malformed outcome")
+
+    def _raise(self, name: str, text: str, limit: float, used: float) -> NoReturn:
+        """Raise the error that the worker describes, if it is one that workers have."""
+        kind: Any = getattr(errors, name, None)
+        if not isinstance(kind, type) or issubclass(kind, GuestException):
+            kind = object
+        if issubclass(kind, EngineError):
+            raise kind(text)  # the guest was not entered: all is as before
+        self._end()
+        if issubclass(kind, LimitExceeded):
+            raise kind(text, limit=limit, used=used)
+        if issubclass(
+            kind, HostError | ImageError | GuestTrap | GuestCancelled | GuestProtocolError
+        ):
+            raise kind(text)
+        raise GuestProtocolError("the worker broke the rules and was ended: an unknown error")
+
+    def _end(self) -> int:
+        self.cpu_clock()  # nobody can tell afterwards
+        return self._worker.end()
+
+    def _crashed(self) -> GuestError:
+        status = self._end()
+        signalled = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        return WorkerCrashed(
+            f"the worker process of this sandbox ended ({_cause(status)}); the host goes on",
+            signal=signalled,
+            exit_code=None if signalled is not None else os.waitstatus_to_exitcode(status),
+        )
+
+
+def _known(stdin: Input) -> bytes | None:
+    """Input that is known beforehand; None if it has to be asked for."""
+    if stdin is None:
+        return b""
+    return bytes(stdin) if isinstance(stdin, bytes | bytearray | memoryview) else None
+
+
+def _sound(counts: list[Any]) -> bool:
+    return len(counts) == 4 and all(
+        isinstance(count, int) and 0 <= count < _MAX_COUNT for count in counts
+    )
+
+
+def _growth(limits: Limits, scratch: Scratch | None) -> int:
+    """What a sound worker may come to hold: the guest, a message of its size, and its files."""
+    kept = 2 * limits.memory_bytes
+    return kept + (scratch.max_bytes if scratch is not None else 0)
+
+
+def _cause(status: int) -> str:
+    if not os.WIFSIGNALED(status):
+        return f"exit code {os.waitstatus_to_exitcode(status)}"
+    number = os.WTERMSIG(status)
+    name = signal.Signals(number).name
+    if number == signal.SIGSYS:
+        return f"{name}: it made a system call that is not on its list"
+    if number == signal.SIGKILL:
+        return f"{name}: by the kernel for want of memory, or by somebody"
+    return name

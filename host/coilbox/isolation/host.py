@@ -1,0 +1,253 @@
+"""The host's side of workers: starts the process that bears them, takes and ends them."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+from coilbox import errors
+from coilbox.errors import EngineError
+from coilbox.images import Image
+from coilbox.isolation import seccomp
+from coilbox.isolation.nursery import MAX_PACKET
+
+_BOOT = (
+    "import sys; sys.path[:0] = {paths!r}; "
+    "from coilbox.isolation.nursery import main; main({descriptor})"
+)
+
+
+# How long the process that bears workers may take for an answer, in seconds: loading the guest
+# on a busy machine is the longest.
+_PATIENCE = 60
+
+
+class Worker:
+    """A process for one sandbox. Whoever takes one ends it.
+
+    Attributes:
+        sock: the connection to it.
+        pid: its process id.
+    """
+
+    def __init__(self, nursery: Nursery, pid: int, sock: socket.socket) -> None:
+        self._nursery = nursery
+        self._owner = os.getpid()
+        self.pid = pid
+        self.sock = sock
+        # Nobody can have the number yet but the worker: it is not waited for until ``end``.
+        self._handle = os.pidfd_open(pid)
+        self._lock = threading.Lock()
+        self._ended: int | None = None
+        _workers.add(self)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, from any thread; nothing if it is gone."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._handle >= 0:
+                signal.pidfd_send_signal(self._handle, number)
+
+    def end(self) -> int:
+        """Kill it if it still lives, and leave nothing of it; how it ended, as ``os.waitpid``."""
+        with self._lock:
+            if self._ended is None:
+                self.sock.close()
+                self._ended = 0
+                if self._owner == os.getpid():
+                    self._ended = self._nursery.reap(self.pid)
+                os.close(self._handle)
+                self._handle = -1
+            return self._ended
+
+    def abandon(self) -> None:
+        """In a forked child: close what is the parent's, without ending the worker."""
+        self._lock = threading.Lock()
+        if self._ended is None:
+            self._ended = 0
+            self.sock.close()
+            os.close(self._handle)
+            self._handle = -1
+
+
+class Nursery:
+    """The process that bears the workers of one image on one engine.
+
+    One worker is always asked for ahead, so that taking one seldom waits.
+
+    Raises:
+        EngineError: it cannot be started, or cannot load the image.
+    """
+
+    def __init__(self, image: Image, engine: str) -> None:
+        self._lock = threading.Lock()
+        self._ordered: socket.socket | None = None
+        self._spare: Worker | None = None
+        self.broken = False
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        paths = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
+        code = _BOOT.format(paths=paths, descriptor=theirs.fileno())
+        try:
+            # Nothing of this process's environment is for a worker to see.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", code],
+                env={},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._control.close()
+            raise EngineError(f"the workers' parent process cannot be started: {error}") from None
+        finally:
+            theirs.close()
+        self._control.settimeout(_PATIENCE)
+        try:
+            self._send([str(image.path), str(image.cache.root), engine])
+            kind, text = self._receive()
+            if kind is not None:
+                raise getattr(errors, kind)(text)
+            self._order()
+        except BaseException:
+            self.close()
+            raise
+
+    def take(self) -> Worker:
+        """A fresh worker.
+
+        Raises:
+            EngineError: the machine has no room for one more, or the process is gone.
+        """
+        with self._lock:
+            worker, self._spare = self._spare or self._delivered(), None
+            self._order()
+            return worker
+
+    def reap(self, pid: int) -> int:
+        """End a worker; how it ended, as ``os.waitpid`` gives it (0 if nobody can tell)."""
+        with self._lock, contextlib.suppress(EngineError):
+            if self._ordered is not None:
+                self._spare = self._delivered()  # answers come in the order of questions
+            self._send(["reap", pid])
+            return int(self._receive())
+        return 0
+
+    def close(self) -> None:
+        """End the process, and with it all its workers. Calling it twice is allowed."""
+        self.broken = True
+        self._control.close()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def abandon(self) -> None:
+        """In a forked child: close what is the parent's, without ending anything."""
+        self.broken = True
+        self._lock = threading.Lock()
+        self._control.close()
+        if self._ordered is not None:
+            self._ordered.close()
+        self._process.returncode = 0  # not this process's child
+
+    def _order(self) -> None:
+        """Ask for a worker, without waiting for it."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self._send(["spawn", None], theirs)
+        self._ordered = ours
+
+    def _delivered(self) -> Worker:
+        if self._ordered is None:
+            self._order()
+        sock, self._ordered = self._ordered, None
+        assert sock is not None
+        try:
+            pid = self._receive()
+            if pid <= 0:
+                raise EngineError(f"no room for one more worker process ({os.strerror(-pid)})")
+            return Worker(self, pid, sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _send(self, message: list[Any], passed: socket.socket | None = None) -> None:
+        packet = msgpack.packb(message)
+        try:
+            if passed is None:
+                self._control.send(packet, socket.MSG_NOSIGNAL)
+            else:
+                socket.send_fds(self._control, [packet], [passed.fileno()], socket.MSG_NOSIGNAL)
+        except OSError:
+            raise self._gone() from None
+
+    def _receive(self) -> Any:
+        try:
+            packet = self._control.recv(MAX_PACKET)
+        except OSError:
+            packet = b""
+        if not packet:
+            raise self._gone()
+        return msgpack.unpackb(packet)
+
+    def _gone(self) -> EngineError:
+        self.broken = True
+        return EngineError(
+            "the process that starts workers has ended; the next sandbox starts another"
+        )
+
+
+_nurseries: dict[tuple[str, str, str], Nursery] = {}
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+_starting = threading.Lock()
+
+
+def take_worker(image: Image, engine: str) -> Worker:
+    """A fresh worker for an image on an engine.
+
+    Raises:
+        EngineError: workers cannot be had on this machine.
+    """
+    reason = seccomp.supported()
+    if reason is not None:
+        raise EngineError(f"isolation='process' does not work here: {reason}")
+    key = (str(image.path), str(image.cache.root), engine)
+    with _starting:
+        nursery = _nurseries.get(key)
+        if nursery is None or nursery.broken:
+            if nursery is not None:
+                nursery.close()
+            nursery = _nurseries[key] = Nursery(image, engine)
+    return nursery.take()
+
+
+@atexit.register
+def close_all() -> None:
+    """End every worker, and the processes that bear them."""
+    while _nurseries:
+        _nurseries.popitem()[1].close()
+
+
+def _forget() -> None:
+    global _starting
+    _starting = threading.Lock()
+    for worker in list(_workers):
+        worker.abandon()
+    for nursery in _nurseries.values():
+        nursery.abandon()
+    _nurseries.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,167 @@
+"""Mounted directories as a worker sees them: every operation is the host's (``files.py``).
+
+A worker has no system call that opens a file. It names what it wants by handles that the host
+gave it and by single names, as the tree of files does anyhow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+from coilbox.isolation.line import Line
+from coilbox.mounts import Mount
+from coilbox.wasi.vfs.node import Directory, Entry, File, OpenFlags, Stat, Volume, WasiError
+
+FIRST_DEVICE = 3
+"""The device number of the first mount; its root's handle is 0, the next one's 1."""
+
+
+class RemoteVolume(Volume):
+    """One mount."""
+
+    hides_links = True
+
+    def __init__(self, line: Line, mount: Mount, device: int) -> None:
+        self.writable = mount.mode == "rw"
+        self.device = device
+        self._root = RemoteDirectory(self, line, device - FIRST_DEVICE, owned=False)
+
+    def root(self) -> Directory:
+        """The mounted directory."""
+        return self._root
+
+
+def _ask(line: Line, handle: int, operation: str, *args: Any, data: bytes = b"") -> Any:
+    """Have the host do it.
+
+    Raises:
+        WasiError: it failed with a number of WASI's.
+        OSError: it failed with one of the kernel's.
+    """
+    reply, content = line.ask_file([handle, operation, *args], data)
+    status, value = reply
+    if status == "wasi":
+        raise WasiError(value)
+    if status == "system":
+        raise OSError(value, "in the host")
+    return content if status == "bytes" else value
+
+
+def _forward(operation: str) -> Callable[..., Any]:
+    """A method that is the host's of the same name, for plain arguments and results."""
+
+    def method(self: RemoteFile | RemoteDirectory, *args: Any) -> Any:
+        return _ask(self.line, self.handle, operation, *args)
+
+    method.__name__ = operation
+    method.__doc__ = f"As ``{operation}`` of the host's."
+    return method
+
+
+class RemoteFile(File):
+    """An open file of the host, by its handle."""
+
+    def __init__(self, line: Line, handle: int) -> None:
+        self.line = line
+        self.handle = handle
+
+    pread = _forward("pread")
+    size = _forward("size")
+    resize = _forward("resize")
+    allocate = _forward("allocate")
+    set_times = _forward("set_times")
+    set_append = _forward("set_append")
+    sync = _forward("sync")
+
+    def pwrite(self, data: bytes, offset: int) -> int:
+        """Write at the offset."""
+        written: int = _ask(self.line, self.handle, "pwrite", offset, data=data)
+        return written
+
+    def append(self, data: bytes) -> tuple[int, int]:
+        """Write at the end."""
+        written, position = _ask(self.line, self.handle, "append", data=data)
+        return written, position
+
+    def stat(self) -> Stat:
+        """Status."""
+        return Stat(*_ask(self.line, self.handle, "stat"))
+
+    def close(self) -> None:
+        """Give the handle back."""
+        if self.handle >= 0:
+            self.line.release(self.handle)
+            self.handle = -1
+
+
+class RemoteDirectory(Directory):
+    """A directory of the host, by its handle."""
+
+    __slots__ = ("_owned", "handle", "line", "volume")
+    volume: RemoteVolume
+
+    def __init__(
+        self, volume: RemoteVolume, line: Line, handle: int, *, owned: bool = True
+    ) -> None:
+        self.volume = volume
+        self.line = line
+        self.handle = handle
+        self._owned = owned
+
+    readlink = _forward("readlink")
+    mkdir = _forward("mkdir")
+    rmdir = _forward("rmdir")
+    unlink = _forward("unlink")
+    symlink = _forward("symlink")
+    set_times = _forward("set_times")
+    set_times_self = _forward("set_times_self")
+
+    def release(self) -> None:
+        """Give the handle back, unless it is the mount's root."""
+        if self._owned and self.handle >= 0:
+            self.line.release(self.handle)
+            self.handle = -1
+
+    def duplicate(self) -> Directory:
+        """The same directory under a second handle."""
+        if not self._owned:
+            return self
+        return RemoteDirectory(self.volume, self.line, _ask(self.line, self.handle, "duplicate"))
+
+    def enter(self, name: bytes) -> Directory | bytes:
+        """A directory below, or a link's target."""
+        found = _ask(self.line, self.handle, "enter", name)
+        if isinstance(found, bytes):
+            return found
+        return RemoteDirectory(self.volume, self.line, found)
+
+    def stat(self, name: bytes) -> Stat:
+        """Status of a name."""
+        return Stat(*_ask(self.line, self.handle, "stat", name))
+
+    def stat_self(self) -> Stat:
+        """Status of the directory."""
+        return Stat(*_ask(self.line, self.handle, "stat_self"))
+
+    def entries(self) -> list[Entry]:
+        """The listing."""
+        packed = _ask(self.line, self.handle, "entries")
+        return [Entry(*entry) for entry in msgpack.unpackb(packed)]
+
+    def open(self, name: bytes, flags: OpenFlags) -> tuple[File, bool]:
+        """Open or create a regular file."""
+        handle, created = _ask(self.line, self.handle, "open", name, list(flags))
+        return RemoteFile(self.line, handle), created
+
+    def link(self, name: bytes, directory: Directory, new_name: bytes) -> None:
+        """Make a hard link."""
+        assert isinstance(directory, RemoteDirectory)
+        _ask(self.line, self.handle, "link", name, directory.handle, new_name)
+
+    def rename(self, name: bytes, directory: Directory, new_name: bytes) -> None:
+        """Move."""
+        assert isinstance(directory, RemoteDirectory)
+        _ask(self.line, self.handle, "rename", name, directory.handle, new_name)

@@ -1,0 +1,207 @@
+"""What runs in a worker process: one guest, whose world is one socket.
+
+The guest is the same as without isolation. Only what it reaches of the host is another: host
+functions, output, stdin and mounted files are messages (``coilbox.isolation.wire``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib
+import os
+import signal
+import socket
+import threading
+from dataclasses import dataclass
+from resource import RUSAGE_SELF, getrusage
+from typing import Any, NoReturn
+
+from coilbox.bridge.forms import Buffer, Reply
+from coilbox.clock import GuestClock
+from coilbox.engines.protocol import Program, StopGuest
+from coilbox.errors import CoilboxError
+from coilbox.guest import LocalGuest
+from coilbox.images import Image
+from coilbox.isolation import walls, wire
+from coilbox.isolation.line import Line
+from coilbox.isolation.volumes import RemoteVolume
+from coilbox.limits import Limits
+from coilbox.metering import value_too_large
+from coilbox.mounts import Mount, Scratch
+from coilbox.output import OutputSink
+from coilbox.wasi import GuestExit, SeededEntropy, SystemEntropy, VirtualTree, WasiContext
+
+# Guests that nest as deep as host calls may (coilbox.bridge), each with 3 MiB of stack.
+_STACK_BYTES = 32 << 20
+_MAX_TEXT = 8192
+
+
+@dataclass(frozen=True)
+class Template:
+    """What every worker has from its birth.
+
+    Attributes:
+        image: the guest image.
+        program: its compiled code.
+        standing: the walls that stand already.
+        null: an open descriptor of the null device.
+        proc: one of ``/proc``.
+    """
+
+    image: Image
+    program: Program
+    standing: list[str]
+    null: int
+    proc: int
+
+
+def load_modules() -> None:
+    """Import what is imported late: a worker cannot open files."""
+    for name in ("encodings.idna", "encodings.latin_1", "linecache", "traceback"):
+        importlib.import_module(name)
+
+
+def main(descriptor: int, template: Template, *, process_namespace: bool) -> NoReturn:
+    """Be a worker until the host closes the connection."""
+    try:
+        for number in (0, 1, 2):
+            os.dup2(template.null, number)
+        # SIGINT is how the host interrupts; the main thread waits for it, the guest has another.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        threading.stack_size(_STACK_BYTES)
+        line = Line(wire.Channel(socket.socket(fileno=descriptor)))
+        _, setup, _ = line.receive()
+        worker = _Worker(line, template, setup)
+        standing = list(template.standing)
+        if process_namespace:
+            standing.append("process namespace")
+        standing += walls.give_up("user namespace" in standing)
+        # Threads have the privileges of who starts them, and after the next lines there are none.
+        threading.Thread(target=worker.serve, daemon=True).start()
+        standing += walls.limit(walls.own_size(template.proc), setup["growth"])
+        os.close(template.proc)
+        standing += walls.lock()
+        line.tell(wire.READY, standing)
+        while True:
+            signal.sigwait({signal.SIGINT})
+            worker.guest.interrupt()
+    finally:
+        os._exit(70)
+
+
+class _RemoteBridge:
+    """Makes host calls in the host."""
+
+    def __init__(self, worker: _Worker) -> None:
+        self._worker = worker
+
+    def perform(self, number: int, data: Buffer) -> Reply:
+        """Have the host call function ``number``; it may want something of the guest meanwhile."""
+        worker = self._worker
+        worker.line.tell(wire.HOST_CALL, number, bytes(data))
+        while True:
+            kind, meta, content = worker.line.receive()
+            if kind == wire.ANSWER:
+                return bytes(content)
+            worker.request(meta, content)
+
+
+class _RemoteMeter:
+    """Leaves the counting to the host, but for what should not even be sent."""
+
+    def __init__(self, value_bytes: int) -> None:
+        self._value_bytes = value_bytes
+
+    def called(self, size: int, calls: int = 1) -> None:
+        """Refuse arguments above the limit."""
+        if size > self._value_bytes:
+            raise StopGuest(value_too_large(size, self._value_bytes))
+
+    def replied(self, size: int) -> None:
+        """Nothing: the host has counted it."""
+
+
+class _Worker:
+    """The guest and the requests to it; the context of its host imports.
+
+    Attributes:
+        guest: the guest.
+        line: the connection to the host.
+    """
+
+    wasi: WasiContext
+
+    def __init__(self, line: Line, template: Template, setup: dict[str, Any]) -> None:
+        self.line = line
+        self.limits = Limits(**setup["limits"])
+        self.bridge: Any = _RemoteBridge(self)
+        self.meter: Any = _RemoteMeter(self.limits.value_bytes)
+        self.waiting_reply: Reply = b""
+        scratch, seed = setup["scratch"], setup["random_seed"]
+        resolution, start = setup["clock"]
+        clock = GuestClock(resolution, start and datetime.datetime.fromisoformat(start))
+        tree = VirtualTree(
+            [Mount("/", path, mode) for path, mode in setup["mounts"]],
+            scratch and Scratch(*scratch),
+            template.image.stdlib,
+            volume=lambda mount, device: RemoteVolume(line, mount, device),
+        )
+        self.guest = LocalGuest(
+            template.program,
+            template.image.info,
+            tree,
+            self.limits,
+            clock.make(),
+            SystemEntropy() if seed is None else SeededEntropy(int(seed)),
+        )
+        self.guest.bind(self)
+
+    def serve(self) -> None:
+        """Carry requests out, one after the other, for ever."""
+        try:
+            while True:
+                _, meta, data = self.line.receive()
+                self.request(meta, data)
+        finally:
+            os._exit(70)
+
+    def request(self, meta: dict[str, Any], data: memoryview) -> None:
+        """Carry one request out, and tell the host how it ended."""
+        size = meta["size"]
+        reply = b""
+        with contextlib.ExitStack() as stack:
+            if meta["run"] is not None:
+                stdin = self.line.stdin if meta["ask"] else bytes(data[size:])
+                out, err = self._sink(0, "stdout"), self._sink(1, "stderr")
+                if meta["run"] == "run":
+                    self.guest.begin_run(stdin=stdin, stdout=out, stderr=err)
+                else:
+                    run = self.guest.nested_run(stdin=stdin, stdout=out, stderr=err)
+                    stack.enter_context(run)
+            try:
+                reply = self.guest.exchange(data[:size])
+                status: list[Any] = ["reply", None]
+            except StopGuest as stop:
+                status = _described(stop.reason)
+            except Exception as error:
+                status = _described(error)
+        guest = self.guest
+        faults = sum(getrusage(RUSAGE_SELF)[6:8])
+        counts = [guest.memory_size, guest.written_bytes, guest.created_files, faults]
+        self.line.tell(wire.DONE, [*status, counts], reply)
+
+    def _sink(self, number: int, name: str) -> OutputSink:
+        def send(piece: bytes) -> None:
+            self.line.tell(wire.OUTPUT, number, piece)
+
+        return OutputSink(name, self.limits.output_bytes, send)
+
+
+def _described(error: BaseException) -> list[Any]:
+    if isinstance(error, GuestExit):
+        return ["exit", error.code]
+    if not isinstance(error, CoilboxError):
+        return ["error", ["HostError", f"the worker failed: {error!r}"[:_MAX_TEXT], 0, 0]]
+    numbers = [getattr(error, name, 0) for name in ("limit", "used")]
+    return ["error", [type(error).__name__, str(error)[:_MAX_TEXT], *numbers]]

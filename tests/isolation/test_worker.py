@@ -1,0 +1,267 @@
+"""Workers that die, hang or are forgotten: an error of one sandbox, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coilbox import (
+    EngineError,
+    GuestCancelled,
+    Image,
+    Limits,
+    Mount,
+    Sandbox,
+    Scratch,
+    TimeLimitExceeded,
+    UsageError,
+    WorkerCrashed,
+)
+from coilbox.isolation import host
+
+SandboxFactory = Callable[..., Sandbox]
+
+
+def pid_of(box: Sandbox) -> int:
+    found: int = box._session.guest._worker.pid  # type: ignore[union-attr]
+    return found
+
+
+def gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def test_the_walls_stand(box: Sandbox) -> None:
+    assert {"no new privileges", "no capabilities", "seccomp"} <= set(box.walls)
+    status = Path(f"/proc/{pid_of(box)}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert fields["NoNewPrivs"] == "1"
+    assert fields["Seccomp"] == "2"
+    assert {int(fields[name], 16) for name in ("CapPrm", "CapEff", "CapInh")} == {0}
+    for task in Path(f"/proc/{pid_of(box)}/task").iterdir():
+        assert "Seccomp:\t2" in (task / "status").read_text(), "a thread is not locked in"
+
+
+def test_without_isolation_there_are_no_walls(image: Image, engine: str) -> None:
+    with Sandbox(image, engine=engine) as box:
+        assert box.walls == ()
+
+
+def test_unknown_isolation(image: Image) -> None:
+    with pytest.raises(UsageError, match="isolation must be 'none' or 'process', not 'moat'"):
+        Sandbox(image, isolation="moat")  # type: ignore[arg-type]
+
+
+def test_a_worker_that_dies_between_runs(box: Sandbox) -> None:
+    box.run("x = 1").check()
+    os.kill(pid_of(box), signal.SIGKILL)
+    result = box.run("x")
+    assert isinstance(result.error, WorkerCrashed)
+    assert result.error.signal == signal.SIGKILL
+    assert "SIGKILL" in str(result.error)
+    assert result.exit_code == -1
+    with pytest.raises(UsageError, match="reset"):
+        box.run("x")
+    box.reset()
+    assert box.run("2").value == 2
+
+
+def test_a_worker_that_dies_in_a_run(sandbox: SandboxFactory) -> None:
+    box, other = sandbox(), sandbox()
+    assert other.run("x = 5").ok
+    result = box.run(
+        "print('begun', flush=True)\nwhile True: pass",
+        on_stdout=lambda data: os.kill(pid_of(box), signal.SIGKILL),
+    )
+    assert isinstance(result.error, WorkerCrashed)
+    assert result.error.signal == signal.SIGKILL
+    assert result.stdout == "begun\n"
+    assert other.run("x").value == 5
+    box.reset()
+    assert box.run("2").value == 2
+
+
+def test_time_is_counted_by_the_host(sandbox: SandboxFactory) -> None:
+    box = sandbox(limits=Limits(wall_seconds=0.5))
+    used = box.run("while True: pass").usage
+    assert 0.1 < used.cpu_seconds < 5
+    assert box.usage.cpu_seconds == used.cpu_seconds
+
+
+def test_cpu_time_is_limited(sandbox: SandboxFactory) -> None:
+    box = sandbox(limits=Limits(cpu_seconds=0.2))
+    assert type(box.run("while True: pass").error).__name__ == "CpuLimitExceeded"
+
+
+def test_a_hung_worker_is_killed(sandbox: SandboxFactory) -> None:
+    box = sandbox(limits=Limits(wall_seconds=0.5))
+    pid = pid_of(box)
+    os.kill(pid, signal.SIGSTOP)
+    result = box.run("1")
+    assert isinstance(result.error, TimeLimitExceeded)
+    assert gone(pid)
+    box.reset()
+    assert box.run("2").value == 2
+
+
+def test_a_hung_worker_is_killed_when_cancelled(sandbox: SandboxFactory) -> None:
+    box = sandbox()
+    os.kill(pid_of(box), signal.SIGSTOP)
+    threading.Timer(0.2, box.cancel).start()
+    begin = time.monotonic()
+    assert isinstance(box.run("1").error, GuestCancelled)
+    assert time.monotonic() - begin < 20
+
+
+def test_a_worker_that_does_not_read_is_killed(sandbox: SandboxFactory) -> None:
+    """The host does not wait for room in the connection for ever."""
+    box = sandbox(limits=Limits(wall_seconds=0.5))
+    os.kill(pid_of(box), signal.SIGSTOP)
+    result = box.call("builtins:len", bytes(8 << 20))
+    assert isinstance(result.error, TimeLimitExceeded)
+
+
+def test_nothing_is_left(sandbox: SandboxFactory, tmp_path: Path) -> None:
+    def state() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    def use() -> int:
+        options = {"mounts": [Mount(tmp_path, "/data")], "scratch": Scratch()}
+        with sandbox(**options, limits=Limits(wall_seconds=0.2)) as box:
+            box.run("import os; open('/tmp/x', 'w'); os.listdir('/data')").check()
+            pid = pid_of(box)
+            box.reset()
+            assert gone(pid)
+            box.run("while True: pass")
+            return pid_of(box)
+
+    use()
+    before = state()
+    pids = [use() for _ in range(5)]
+    assert state() == before
+    assert all(gone(pid) for pid in pids)
+
+
+def test_what_bears_workers_may_die(box: Sandbox, sandbox: SandboxFactory, engine: str) -> None:
+    (nursery,) = [found for key, found in host._nurseries.items() if key[2] == engine]
+    nursery._process.kill()
+    nursery._process.wait()
+    assert box.run("1 + 1").value == 2  # its own worker goes on
+    with pytest.raises(EngineError, match="the next sandbox starts another"):
+        for _ in range(3):  # one may be there already
+            sandbox()
+    assert sandbox().run("3").value == 3
+    box.reset()
+    assert box.run("4").value == 4
+
+
+def test_workers_see_nothing_of_the_environment(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = Path(f"/proc/{pid_of(box)}/environ").read_bytes()
+    assert variables == b""
+
+
+def test_limits_of_the_machine(box: Sandbox) -> None:
+    text = Path(f"/proc/{pid_of(box)}/limits").read_text()
+    limits = {line[:26].strip(): line[26:].split()[:2] for line in text.splitlines()[1:]}
+    assert limits["Max core file size"] == ["0", "0"]
+    assert limits["Max file size"] == ["0", "0"]
+    assert limits["Max processes"] == ["0", "0"]
+    assert int(limits["Max data size"][1]) < 4 << 30
+    assert int(limits["Max address space"][1]) < 32 << 30
+
+
+def test_a_forked_child_is_told(box: Sandbox, image: Image, engine: str) -> None:
+    box.run("x = 7").check()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            try:
+                box.run("x")
+            except UsageError as error:
+                assert "forked" in str(error)
+                with Sandbox(image, engine=engine, isolation="process") as own:
+                    code = 0 if own.run("1 + 1").value == 2 else 2
+                box.close()
+        finally:
+            host.close_all()
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert box.run("x").value == 7, "the child took the parent's worker along"
+
+
+def test_the_host_may_die(image: Image, engine: str) -> None:
+    """Workers and what bears them end with the host, however that ends."""
+    code = f"""
+import os, sys
+from coilbox import Sandbox
+from coilbox.isolation import host
+box = Sandbox({str(image.path)!r}, engine={engine!r}, isolation="process")
+box.run("1")
+(nursery,) = host._nurseries.values()
+print(box._session.guest._worker.pid, nursery._process.pid, flush=True)
+box.run("while True: pass", timeout=1000)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    pids = [int(text) for text in process.stdout.readline().split()]
+    assert len(pids) == 2
+    assert not any(gone(pid) for pid in pids)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 30
+    while not all(gone(pid) or zombie(pid) for pid in pids):
+        assert time.monotonic() < deadline, "processes outlive the host"
+        time.sleep(0.05)
+
+
+def zombie(pid: int) -> bool:
+    """Whether only the line in the table is left, for a process 1 that reaps nothing."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+def test_two_threads_with_a_sandbox_each(sandbox: SandboxFactory) -> None:
+    boxes = [sandbox(), sandbox()]
+    found: dict[int, list[object]] = {0: [], 1: []}
+
+    def work(index: int) -> None:
+        for n in range(20):
+            found[index].append(boxes[index].run(f"{index} * 100 + {n}").value)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {index: [index * 100 + n for n in range(20)] for index in (0, 1)}
+
+
+def test_an_exception_of_a_host_function_ends_the_worker(sandbox: SandboxFactory) -> None:
+    def fail() -> None:
+        raise SystemExit(3)
+
+    box = sandbox(functions={"fail": fail})
+    pid = pid_of(box)
+    with pytest.raises(SystemExit):
+        box.run("from coilbox import host; host.fail()")
+    assert gone(pid)
+    box.reset()
+    assert box.run("2").value == 2
