@@ -92,6 +92,7 @@ class LocalGuest:
     Attributes:
         wasi: the files and streams that it sees.
         instance: the instance.
+        info: addresses in its memory.
         cpu_clock: None, as the guest runs on the session's thread.
 
     Raises:
@@ -107,7 +108,7 @@ class LocalGuest:
         clock: Clock,
         entropy: Entropy,
     ) -> None:
-        self._info = info
+        self.info = info
         self._limits = limits
         self._stop_event = threading.Event()
         sink = OutputSink("stdout", 0, None)
@@ -161,7 +162,7 @@ class LocalGuest:
 
     def exchange(self, request: bytes | memoryview) -> bytes:
         """See :class:`Guest`."""
-        instance, info = self.instance, self._info
+        instance, info = self.instance, self.info
         address = info.request
         if len(request) > info.request_capacity:
             address = instance.call("coilbox_reserve", len(request))

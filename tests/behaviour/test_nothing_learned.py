@@ -63,7 +63,7 @@ def memory_of(box: Sandbox) -> bytes:
     """All of a guest's memory but the poll page."""
     session = box._session
     assert session is not None
-    instance, page = session._instance, session._info.poll_page
+    instance, page = session.guest.instance, session.guest.info.poll_page
     head = instance.read(0, page)
     return head + instance.read(page + 65536, instance.memory_size - page - 65536)
 

@@ -66,7 +66,7 @@ def memory_of(box: Sandbox) -> bytes:
     """All of it but pages of zeros; with the poll page, which the host may not touch otherwise."""
     session = box._session
     assert session is not None
-    instance = session._instance
+    instance = session.guest.instance
     view = instance._view  # type: ignore[attr-defined]
     pages = (view[at : at + _PAGE] for at in range(0, instance.memory_size, _PAGE))
     return b"".join(page for page in pages if page != _ZEROS)
@@ -196,7 +196,7 @@ def assert_clean(box: Sandbox, *markers: Forms) -> None:
         memory = memory_of(box)
         for forms in markers:
             assert forms.found(memory) == set()
-    assert box._session._instance.memory_size > 56 << 20  # type: ignore[union-attr]
+    assert box._session.guest.instance.memory_size > 56 << 20  # type: ignore[union-attr]
 
 
 # Beyond what any of the former guests had, so that all memory that was theirs is this one's.
@@ -243,8 +243,8 @@ def test_nothing_is_left_of_what_corrupted_memory_holds(marked: Any, sandbox: An
     for _ in range(3):
         box, _, forms = marked()
         box.run("1").check()
-        instance = box._session._instance
-        info = box._session._info
+        instance = box._session.guest.instance
+        info = box._session.guest.info
         size = instance.memory_size
         for address in (0, 4096, info.poll_page, info.poll_page + 65000, size - 64, size // 2):
             instance._view[address : address + 32] = forms.latin
