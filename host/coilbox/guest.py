@@ -16,9 +16,8 @@ from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
 from coilbox.images import ImageInfo
 from coilbox.limits import Limits
 from coilbox.metering import CallMeter, Reading, value_too_large
-from coilbox.output import OutputSink
 from coilbox.wasi import Clock, Entropy, VirtualTree, WasiContext
-from coilbox.wasi.fdtable import Input
+from coilbox.wasi.fdtable import Input, OutputSink
 
 
 class Owner(Protocol):
@@ -78,6 +77,13 @@ class Guest(Protocol):
         """Free everything. Calling it twice is allowed."""
 
 
+class _Nowhere:
+    """Output before the first run, of which there is none."""
+
+    def write(self, data: bytes) -> None:
+        """Drop it."""
+
+
 class LocalGuest:
     """A guest in this process.
 
@@ -111,7 +117,7 @@ class LocalGuest:
         self.info = info
         self._limits = limits
         self._stop_event = threading.Event()
-        sink = OutputSink("stdout", 0, None)
+        sink = _Nowhere()
         self.wasi = WasiContext(
             root=tree,
             stdin=b"",

@@ -38,9 +38,8 @@ from coilbox.isolation.host import Worker, take_worker
 from coilbox.limits import Limits
 from coilbox.metering import Reading
 from coilbox.mounts import Mount, Scratch
-from coilbox.output import OutputSink
 from coilbox.wasi import GuestExit
-from coilbox.wasi.fdtable import Input, InputStream
+from coilbox.wasi.fdtable import Input, InputStream, OutputSink
 from coilbox.wasi.memory import CHUNK
 from coilbox.wasi.vfs.node import WasiError
 

@@ -29,7 +29,6 @@ from coilbox.isolation.volumes import RemoteVolume
 from coilbox.limits import Limits
 from coilbox.metering import value_too_large
 from coilbox.mounts import Mount, Scratch
-from coilbox.output import OutputSink
 from coilbox.wasi import GuestExit, SeededEntropy, SystemEntropy, VirtualTree, WasiContext
 
 # Guests that nest as deep as host calls may (coilbox.bridge), each with 3 MiB of stack.
@@ -107,6 +106,18 @@ class _RemoteBridge:
             worker.request(meta, content)
 
 
+class _Relay:
+    """Sends output to the host, which stops the guest where the limit is."""
+
+    def __init__(self, line: Line, number: int) -> None:
+        self._line = line
+        self._number = number
+
+    def write(self, data: bytes) -> None:
+        """Send what the guest wrote."""
+        self._line.tell(wire.OUTPUT, self._number, data)
+
+
 class _RemoteMeter:
     """Leaves the counting to the host, but for what should not even be sent."""
 
@@ -173,7 +184,7 @@ class _Worker:
         with contextlib.ExitStack() as stack:
             if meta["run"] is not None:
                 stdin = self.line.stdin if meta["ask"] else bytes(data[size:])
-                out, err = self._sink(0, "stdout"), self._sink(1, "stderr")
+                out, err = _Relay(self.line, 0), _Relay(self.line, 1)
                 if meta["run"] == "run":
                     self.guest.begin_run(stdin=stdin, stdout=out, stderr=err)
                 else:
@@ -190,12 +201,6 @@ class _Worker:
         faults = sum(getrusage(RUSAGE_SELF)[6:8])
         counts = [guest.memory_size, guest.written_bytes, guest.created_files, faults]
         self.line.tell(wire.DONE, [*status, counts], reply)
-
-    def _sink(self, number: int, name: str) -> OutputSink:
-        def send(piece: bytes) -> None:
-            self.line.tell(wire.OUTPUT, number, piece)
-
-        return OutputSink(name, self.limits.output_bytes, send)
 
 
 def _described(error: BaseException) -> list[Any]:
