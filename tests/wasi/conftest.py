@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from coilbox.cache import Cache
 from coilbox.errors import GuestProtocolError
+from coilbox.images import Image
 from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import WASI_IMPORTS, VirtualTree, WasiContext
 from coilbox.wasi import constants as c
@@ -270,3 +275,53 @@ def writable(request: pytest.FixtureRequest, make_guest: MakeGuest, tmp_path: Pa
         (tmp_path / "w").mkdir()
         return make_guest([Mount(tmp_path / "w", "/w", "rw")])
     return make_guest(scratch=Scratch("/w"))
+
+
+# The modules know nothing of a poll page: it lies where they have no memory.
+INFO = {
+    "address": 0,
+    "abi": 1,
+    "request": 0,
+    "request_capacity": 0,
+    "poll_page": 0xFFFF0000,
+    "eval_breaker": 0,
+    "stack_low": 0,
+    "stack_high": 0,
+}
+
+
+@pytest.fixture(scope="session")
+def c_program(tmp_path_factory: pytest.TempPathFactory, zig_work: Path) -> Callable[[Path], Image]:
+    """Makes an image of its own of a C program."""
+
+    def make(source: Path) -> Image:
+        work = tmp_path_factory.mktemp("programs")
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O1"),
+                *("-mexec-model=reactor", "-o", work / "guest.wasm", source),
+            ],
+            env={
+                **os.environ,
+                "ZIG_GLOBAL_CACHE_DIR": str(zig_work / "zig-cache"),
+                "ZIG_LOCAL_CACHE_DIR": str(zig_work / "zig-cache"),
+            },
+            check=True,
+        )
+        cache = Cache(work / "cache")
+
+        def fill(folder: Path) -> dict[str, Any]:
+            (folder / "guest.wasm").write_bytes((work / "guest.wasm").read_bytes())
+            (folder / "stdlib.zip").write_bytes(b"")
+            return {
+                "abi": 1,
+                "info": INFO,
+                "memory_bytes": 1 << 20,
+                "hash_seed": 0,
+                "variant": "test",
+            }
+
+        cache.publish("images", "f" * 64, fill)
+        return Image.from_folder(cache.path("images", "f" * 64), cache)
+
+    return make

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coilbox.cache import Cache
 from coilbox.engines import get_engine
 from coilbox.engines.protocol import StopGuest
 from coilbox.images import Image
@@ -19,17 +15,6 @@ from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import WASI_IMPORTS, GuestExit, VirtualTree, WasiContext
 
 SOURCE = Path(__file__).parent / "guest" / "files.c"
-# The modules know nothing of a poll page: it lies where they have no memory.
-INFO = {
-    "address": 0,
-    "abi": 1,
-    "request": 0,
-    "request_capacity": 0,
-    "poll_page": 0xFFFF0000,
-    "eval_breaker": 0,
-    "stack_low": 0,
-    "stack_high": 0,
-}
 
 
 class Owner:
@@ -46,41 +31,8 @@ class Sink:
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory, zig_work: Path) -> Image:
-    """The program as an image of its own."""
-    work = tmp_path_factory.mktemp("programs")
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O1"),
-            *("-mexec-model=reactor", "-o", work / "guest.wasm", SOURCE),
-        ],
-        env={
-            **os.environ,
-            "ZIG_GLOBAL_CACHE_DIR": str(zig_work / "zig-cache"),
-            "ZIG_LOCAL_CACHE_DIR": str(zig_work / "zig-cache"),
-        },
-        check=True,
-    )
-    cache = Cache(work / "cache")
-
-    def fill(folder: Path) -> dict[str, Any]:
-        (folder / "guest.wasm").write_bytes((work / "guest.wasm").read_bytes())
-        (folder / "stdlib.zip").write_bytes(b"")
-        return {
-            "abi": 1,
-            "info": INFO,
-            "memory_bytes": 1 << 20,
-            "hash_seed": 0,
-            "variant": "test",
-        }
-
-    cache.publish("images", "f" * 64, fill)
-    return Image.from_folder(cache.path("images", "f" * 64), cache)
-
-
-@pytest.fixture(scope="session")
-def program(engine_name: str, image: Image) -> Any:
-    return get_engine(engine_name).load(image, WASI_IMPORTS)
+def program(engine_name: str, c_program: Callable[[Path], Image]) -> Any:
+    return get_engine(engine_name).load(c_program(SOURCE), WASI_IMPORTS)
 
 
 @pytest.fixture

@@ -366,8 +366,9 @@ class MemoryDirectory(Directory):
 
     def set_times(self, name: bytes, atime: int | None, mtime: int | None) -> None:
         """Set the time of change of a name."""
+        node = self._get(name)
         if mtime is not None:
-            self._get(name).mtime = mtime
+            node.mtime = mtime
 
     def set_times_self(self, atime: int | None, mtime: int | None) -> None:
         """Set the time of change of this directory."""
