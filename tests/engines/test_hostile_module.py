@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from coilbox import Image, Limits, Mount, Sandbox, Scratch
 from coilbox.cache import Cache
 from coilbox.codec import encode
-from coilbox.engines import ENGINE_NAMES, get_engine
 from coilbox.engines.protocol import StopGuest
-from coilbox.errors import EngineError, GuestError, GuestProtocolError, UnsupportedValueError
+from coilbox.errors import GuestError, GuestProtocolError, UnsupportedValueError
 from coilbox.programs import IMPORTS
 from fuzzing import explore, mutated
 
@@ -81,15 +80,6 @@ def image(wat: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFactory)
     return Image.from_folder(cache.path("images", "e" * 64), cache)
 
 
-@pytest.fixture(scope="module", params=ENGINE_NAMES)
-def engine(request: pytest.FixtureRequest) -> str:
-    try:
-        get_engine(request.param)
-    except EngineError as error:
-        pytest.skip(str(error))
-    return str(request.param)
-
-
 class Recorder:
     """Host functions; what reaches them has passed the bridge's checks."""
 
@@ -122,14 +112,14 @@ class NoWait:
 
 
 @pytest.fixture
-def make(image: Image, engine: str, tmp_path: Path) -> Iterator[Callable[[], Sandbox]]:
+def make(image: Image, engine_name: str, tmp_path: Path) -> Iterator[Callable[[], Sandbox]]:
     (tmp_path / "secret").write_text("SECRET")
     (tmp_path / "mount").mkdir()
     (tmp_path / "mount" / "file").write_text("PUBLIC")
     (tmp_path / "mount" / "out").symlink_to("../secret")
     box = Sandbox(
         image,
-        engine=engine,
+        engine=engine_name,
         functions=Recorder().functions,
         mounts=[Mount(tmp_path / "mount", "/data", "rw")],
         scratch=Scratch(max_bytes=1 << 20, max_files=20),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from coilbox.engines import ENGINE_NAMES, get_engine
+from coilbox.engines import get_engine
 from coilbox.images import Image
 from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import WASI_IMPORTS, VirtualTree, WasiContext
@@ -22,9 +22,9 @@ TESTS = re.findall(r"^TEST\((\w+)\)", SOURCE.read_text(), re.M)
 FAILED = "{}:{}, the call before gave {}"
 
 
-@pytest.fixture(scope="module", params=ENGINE_NAMES)
-def program(request: pytest.FixtureRequest, c_program: Callable[[Path], Image]) -> Any:
-    return get_engine(request.param).load(c_program(SOURCE), WASI_IMPORTS)
+@pytest.fixture(scope="module")
+def program(engine_name: str, c_program: Callable[[Path], Image]) -> Any:
+    return get_engine(engine_name).load(c_program(SOURCE), WASI_IMPORTS)
 
 
 class Owner:
