@@ -15,7 +15,7 @@ from coilbox.bridge.owned import OpenResource
 from coilbox.bridge.plans import OperationPlan
 from coilbox.bridge.replies import Refused, internal_error
 from coilbox.bridge.streams import OpenStream
-from coilbox.bridge.work import Work
+from coilbox.bridge.work import Later, Work
 from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
 
@@ -148,10 +148,17 @@ class Call(Work):
         """See :class:`Work`."""
         return inspect.iscoroutinefunction(self._function)
 
-    def act(self) -> Reply | Awaitable[Reply]:
+    def act(self) -> Reply | Later:
         """See :class:`Work`."""
+        if self.is_async():
+            return self._await_function
         value = self._function(self._context, *self._args, **self._kwargs)
-        return self._await_result(value) if inspect.isawaitable(value) else self._encoded(value)
+        if inspect.isawaitable(value):
+            return lambda: self._await_result(value)
+        return self._encoded(value)
+
+    async def _await_function(self) -> Reply:
+        return self._encoded(await self._function(self._context, *self._args, **self._kwargs))
 
     async def _await_result(self, value: Awaitable[Any]) -> Reply:
         return self._encoded(await value)
@@ -224,9 +231,9 @@ class Awaited(Work):
         """See :class:`Work`."""
         return True
 
-    def act(self) -> Reply | Awaitable[Reply]:
+    def act(self) -> Reply | Later:
         """See :class:`Work`."""
-        return self._await_result()
+        return self._await_result
 
     async def _await_result(self) -> Reply:
         return self._bound.plan.encode(await self._value)

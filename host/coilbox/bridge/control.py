@@ -155,11 +155,11 @@ class Control:
         return _NOTHING
 
     def _next(self, number: Any, most: Any, begun: bool) -> Reply:
+        if _integer(most) < 1:
+            raise malformed("a stream asked for no items")
         stream = self._bridge.handles.get(_integer(number))
         if not isinstance(stream, OpenStream):
             raise stale(number)
-        if _integer(most) < 1:
-            raise malformed("a stream asked for no items")
         if not begun:
             return Next(stream, most, False).run()
         self.make_room(0)

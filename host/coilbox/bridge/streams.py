@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from coilbox.bridge.checks import wrong
 from coilbox.bridge.forms import Reply, array_head
 from coilbox.bridge.replies import Refused, log
-from coilbox.bridge.work import Work
+from coilbox.bridge.work import Later, Work
 
 if TYPE_CHECKING:
     from coilbox.bridge.calls import Call
@@ -67,22 +67,28 @@ class OpenStream:
         """Whether its items are made on the event loop."""
         return self._async is not None
 
-    def next(self, most: int) -> Reply | Awaitable[Reply]:
-        """The reply with the next items.
+    def next(self, most: int) -> Reply:
+        """The reply with the next items of a plain iterator.
 
         Raises:
             Refused: it is being read already.
         """
-        with self.call.bridge.lock:
-            if self._busy:
-                raise Refused("RuntimeError", "the stream is being read already")
-            self._busy = True
-        most = min(most, _MOST)
-        if self._async is not None:
-            return self._take(most)
+        self._begin()
         try:
-            self._pull(most)
+            self._pull(min(most, _MOST))
             return self._reply(most)
+        finally:
+            self._rest()
+
+    async def next_async(self, most: int) -> Reply:
+        """The reply with the next items of an asynchronous one, on the event loop.
+
+        Raises:
+            Refused: it is being read already.
+        """
+        self._begin()
+        try:
+            return await self._take(min(most, _MOST))
         finally:
             self._rest()
 
@@ -98,6 +104,12 @@ class OpenStream:
             self.call.bridge.finishing.add(self._close_async())
         elif not busy:
             self._close_plain()
+
+    def _begin(self) -> None:
+        with self.call.bridge.lock:
+            if self._busy:
+                raise Refused("RuntimeError", "the stream is being read already")
+            self._busy = True
 
     def _rest(self) -> None:
         """``next`` is over."""
@@ -178,7 +190,6 @@ class OpenStream:
         finally:
             self._wanted = 0
             self._waiter = None
-            self._rest()
 
     async def _pump(self) -> None:
         assert self._async is not None
@@ -226,8 +237,10 @@ class Next(Work):
         """See :class:`Work`."""
         return self._stream.is_async
 
-    def act(self) -> Reply | Awaitable[Reply]:
+    def act(self) -> Reply | Later:
         """See :class:`Work`."""
+        if self._stream.is_async:
+            return lambda: self._stream.next_async(self._most)
         return self._stream.next(self._most)
 
     def failed(self, error: Exception) -> bytes:

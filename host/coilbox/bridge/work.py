@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from coilbox.bridge.forms import Reply
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     from coilbox.bridge.bridge import Bridge
 
 _numbers = itertools.count(1)
+
+
+Later = Callable[[], Awaitable[Reply]]
+"""Makes what is awaited for a reply, on the event loop."""
 
 
 class Work(ABC):
@@ -58,8 +61,8 @@ class Work(ABC):
         """Whether ``act`` only makes a coroutine, so that no thread needs to wait for it."""
 
     @abstractmethod
-    def act(self) -> Reply | Awaitable[Reply]:
-        """Do it. May block, unless ``is_async()``."""
+    def act(self) -> Reply | Later:
+        """Do it, or begin to. May block, unless ``is_async()``."""
 
     @abstractmethod
     def failed(self, error: Exception) -> bytes:
@@ -136,21 +139,22 @@ class Work(ABC):
         else:
             if isinstance(reply, (bytes, tuple)):
                 self._finish(reply)
+            elif loop_thread.is_current:
+                self._drive(reply)
             else:
                 self.bridge.track(self)
                 self._submit(lambda: self._drive(reply))
 
-    def _drive(self, reply: Awaitable[Reply]) -> None:
-        if not self.ended:
-            self._task = asyncio.get_running_loop().create_task(self._await(reply))
-            self.bridge.tasks.add(self._task)
-            self._task.add_done_callback(self.bridge.tasks.discard)
-        elif inspect.iscoroutine(reply):
-            reply.close()
+    def _drive(self, later: Later) -> None:
+        if self.ended:
+            return
+        self._task = asyncio.get_running_loop().create_task(self._await(later))
+        self.bridge.tasks.add(self._task)
+        self._task.add_done_callback(self.bridge.tasks.discard)
 
-    async def _await(self, awaited: Awaitable[Reply]) -> None:
+    async def _await(self, later: Later) -> None:
         try:
-            reply = await awaited
+            reply = await later()
         except asyncio.CancelledError:
             if not self.ended:  # the function's own doing
                 self._end(self.failed(RuntimeError("the function cancelled itself")))

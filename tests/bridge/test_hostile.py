@@ -1,0 +1,485 @@
+"""What a guest with corrupted memory can do to the host's side: any bytes, to any function.
+
+The bridge is called as an engine calls it, without a guest; whatever comes, it replies with bytes
+or stops the guest with the errors that are meant for that, and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coilbox import Image, UsageError
+from coilbox.bindings.host import Extension
+from coilbox.bridge import Bridge, Offer
+from coilbox.bridge.asking import INVOKE, ITEMS
+from coilbox.bridge.bridge import MAX_DEPTH
+from coilbox.bridge.control import MAX_BEGUN, MAX_BEGUN_BYTES
+from coilbox.bridge.handles import MAX_OPEN
+from coilbox.bridge.threads import loop_thread
+from coilbox.codec import TypeRegistry, encode
+from coilbox.codec.scalars import pack
+from coilbox.errors import GuestCancelled, GuestProtocolError, LimitExceeded
+
+OPERATION, CONTROL, BEGIN = 1 << 24, 2 << 24, 1 << 31
+MODULE, WAIT, FETCH, CANCEL, NEXT, CLOSE, ANSWER = range(7)
+LEFT_OUT = msgpack.ExtType(17, b"")
+
+Reply = tuple[int, Any]
+
+
+class Guest:
+    """Calls the bridge as a guest does; ``answers`` is what it replies to requests."""
+
+    def __init__(self, offer: Offer, extension: Extension) -> None:
+        self.bridge = Bridge(offer, "hostile", self._serve)
+        self.bridge.enter(None)
+        self.answers: Callable[[list[Any]], bytes] = lambda request: pack([0, None])
+        self.requests: list[list[Any]] = []
+        self._numbers = {item.name: item.index for item in extension.spec.operations}
+
+    def raw(self, function: int, data: bytes) -> Reply:
+        reply = self.bridge.perform(function, data)
+        parts = reply if isinstance(reply, bytes) else b"".join(reply)
+        status, *rest = msgpack.unpackb(parts, strict_map_key=False)
+        return status, rest[0] if len(rest) == 1 else rest
+
+    def call(self, name: str, *args: Any, begin: bool = False) -> Reply:
+        return self.raw(OPERATION | self._numbers[name] | BEGIN * begin, pack(list(args)))
+
+    def control(self, number: int, *args: Any, begin: bool = False) -> Reply:
+        return self.raw(CONTROL | number | BEGIN * begin, pack(list(args)))
+
+    def number(self, name: str) -> int:
+        return OPERATION | self._numbers[name]
+
+    def _serve(self, message: bytes) -> bytes:
+        self.requests.append(msgpack.unpackb(message))
+        return self.answers(self.requests[-1])
+
+
+@pytest.fixture(scope="module")
+def offer_of(image: Image) -> Callable[[Extension], Offer]:
+    return lambda extension: Offer(
+        {"plain": lambda *args: None}, TypeRegistry(), [extension], ["probe.use"], image, "wasmtime"
+    )
+
+
+@pytest.fixture
+def hostile(offer_of: Any, extension: Extension) -> Iterator[Guest]:
+    guest = Guest(offer_of(extension), extension)
+    yield guest
+    guest.bridge.close()
+    assert len(guest.bridge.handles) == 0
+    assert not guest.bridge.tasks
+
+
+def test_numbers_that_there_are_not(hostile: Guest) -> None:
+    count = hostile.bridge.offer.count
+    for function in (
+        *(OPERATION | count, OPERATION | 0xFFFFFF, OPERATION | count | BEGIN),
+        *(CONTROL | 7, CONTROL | 0xFFFFFF, 1, 0xFFFFFF),
+        *(3 << 24, 0x7F << 24, 0xFFFFFFFF),
+    ):
+        with pytest.raises(GuestProtocolError):
+            hostile.raw(function, pack([]))
+
+
+WRONG = {
+    "add": (
+        *([], [1], [1, 2, 3], [1, "2"], [1, 2.0], [1, True], [1, None], [1, LEFT_OUT], {}, 5),
+        *([1, msgpack.ExtType(99, b"x")], [1, msgpack.ExtType(17, b"x")]),
+        [1, msgpack.ExtType(2, pack([1]))],
+    ),
+    "item": (
+        *([["a", 1]], [["a", 1, 0, 0]], [["a", 256, 0]], [["a", -1, 0]], [["a", 1, 2]]),
+        *([["a", 1, -1]], [["a", 1, "small"]], [[b"a", 1, 0]], [None], [{"name": "a"}]),
+        [["a", LEFT_OUT, 0]],
+    ),
+    "answer": (
+        *([[]], [[3]], [[-1]], [["hit"]], [[True]], [[0]], [[0, 5]], [[1, 1]], [[2, "a"]]),
+        *([[2, "a", 65536]], [[2, "a", 1, 1]], [0]),
+    ),
+    "texts": ([[]], [{1: []}], [{"a": "b"}], [{"a": [1]}], [{"a": None}]),
+    "nap": ([1], ["1"], [None]),
+    "call": ([1], [-1, 1], ["f", 1], [1 << 63, 1], [1, "1"]),
+    "total": ([None], [[1]], [-1]),
+    "Counter.add": ([], ["1"], [None], [1.0], [True, 1]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("begin", [0, BEGIN])
+def test_forms_of_other_types(hostile: Guest, probe: Any, name: str, begin: int) -> None:
+    for args in WRONG[name]:
+        with pytest.raises(GuestProtocolError, match="malformed value"):
+            hostile.raw(hostile.number(name) | begin, pack(args))
+    assert probe.calls == []
+    assert hostile.call("add", 1, 2) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"\xc1", b"\x92\x01", b"\x92\x01\x02\x03", b"\xdd\xff\xff\xff\xff" * 40),
+        b"\x91" * 2000,
+        b"\x92" + b"\x91" * 200 + b"\x01\x02",
+        b"\x92\xc6\xff\xff\xff\xff" + b"x" * 2000,
+        b"\x92\xc7\x09\x06" + pack([2020] * 9)[:9] + b"\x01",
+        b"\x92\xdf\xff\xff\xff\xff" + b"\xc0" * 5000,
+    ],
+)
+def test_broken_frames(hostile: Guest, data: bytes) -> None:
+    for function in (hostile.number("add"), hostile.number("texts"), CONTROL | NEXT):
+        with pytest.raises(GuestProtocolError):
+            hostile.raw(function, data)
+
+
+def test_data_that_would_take_much_memory(hostile: Guest) -> None:
+    with pytest.raises((GuestProtocolError, LimitExceeded)):
+        hostile.raw(
+            hostile.number("texts"),
+            b"\x91\xdd" + (3 << 20).to_bytes(4, "big") + b"\x90" * (3 << 20),
+        )
+
+
+def test_keys_of_equal_hash(hostile: Guest) -> None:
+    modulus = (1 << 61) - 1
+    keys = [msgpack.ExtType(1, (n * modulus).to_bytes(16, "little")) for n in range(5000)]
+    items = b"".join(pack(key) + b"\x90" for key in keys)
+    data = b"\x91\xde" + len(keys).to_bytes(2, "big") + items
+    with pytest.raises(GuestProtocolError, match="same hash"):
+        hostile.raw(hostile.number("texts"), data)
+
+
+def test_stale_and_foreign_handles(hostile: Guest, probe: Any) -> None:
+    status, counter = hostile.call("counter")
+    _, other = hostile.call("other")
+    _, stream = hostile.call("numbers", 5)
+    assert status == 0
+    assert len({counter, other, stream}) == 3
+    for handle in (0, -1, 99, 1 << 62, other, stream):
+        assert hostile.call("Counter.add", handle, 1)[1]["type"] == "StaleHandle"
+    for handle in (0, -1, 99, 1 << 62, other, counter):
+        assert hostile.control(NEXT, handle, 5)[1]["type"] == "StaleHandle"
+    for handle in (counter, other, stream, counter, 0, -1):
+        assert hostile.control(CLOSE, handle) == (0, None)
+    assert hostile.call("Counter.add", counter, 1)[1]["type"] == "StaleHandle"
+    assert hostile.control(NEXT, stream, 5)[1]["type"] == "StaleHandle"
+    assert hostile.call("counter")[1] > max(counter, other, stream), "numbers are not used again"
+
+
+@pytest.mark.parametrize(
+    ("number", "args"),
+    [
+        *((MODULE, ()), (MODULE, (1, 2)), (WAIT, ("x",)), (WAIT, (float("nan"),)), (WAIT, ())),
+        *((FETCH, ("1",)), (FETCH, (None,)), (CANCEL, (1.0,)), (CANCEL, ([],))),
+        *((NEXT, (1,)), (NEXT, (1, "5")), (CLOSE, (True,)), (ANSWER, (1, 0))),
+        *((ANSWER, ("1", 0, b"")), (ANSWER, (1, "0", b""))),
+    ],
+)
+def test_malformed_control_messages(hostile: Guest, number: int, args: tuple[Any, ...]) -> None:
+    with pytest.raises(GuestProtocolError):
+        hostile.control(number, *args)
+
+
+def test_control_messages_about_nothing(hostile: Guest) -> None:
+    for name in ("acme_none", "os", "", None, 5, b"acme_probe", "a" * 100_000):
+        assert hostile.control(MODULE, name)[1]["type"] == "ImportError"
+    assert hostile.control(WAIT, None)[1]["type"] == "RuntimeError"
+    assert hostile.control(WAIT, 0) == hostile.control(WAIT, -5.0) == (0, [])
+    for number in (0, -1, 5, 1 << 63):
+        assert hostile.control(FETCH, number)[1]["type"] == "StaleHandle"
+        assert hostile.control(CANCEL, number) == (0, None)
+        assert hostile.control(ANSWER, number, 0, b"\x01") == (0, None)
+
+
+def test_a_stream_asked_for_no_or_very_many_items(hostile: Guest) -> None:
+    _, stream = hostile.call("numbers", 1_000_000)
+    for most in (0, -1):
+        with pytest.raises(GuestProtocolError):
+            hostile.control(NEXT, stream, most)
+    for _ in range(20):
+        finished, items = hostile.control(NEXT, stream, 1 << 62)[1]
+        assert not finished
+        assert len(items) <= 4096
+
+
+def test_replies_can_be_fetched_once(hostile: Guest) -> None:
+    status, call = hostile.call("nap", 0.0, begin=True)
+    assert status == 2
+    assert hostile.control(WAIT, None) == (0, [call])
+    assert hostile.control(FETCH, call) == (0, 0.0)
+    assert hostile.control(FETCH, call)[1]["type"] == "StaleHandle"
+    _, slow = hostile.call("nap", 60.0, begin=True)
+    assert hostile.control(FETCH, slow)[1]["type"] == "RuntimeError"
+    hostile.control(CANCEL, slow)
+    assert hostile.control(FETCH, slow)[1]["type"] == "StaleHandle"
+
+
+def test_a_flood_of_begun_calls(hostile: Guest, probe: Any, wait_for: Any) -> None:
+    kinds = [hostile.call("nap", 60.0, begin=True)[0] for _ in range(MAX_BEGUN + 100)]
+    assert kinds == [2] * MAX_BEGUN + [1] * 100
+    hostile.bridge.close()
+    wait_for(lambda: not hostile.bridge.tasks)
+    assert len(probe.events) <= MAX_BEGUN
+
+
+def test_a_flood_of_begun_calls_with_much_data(hostile: Guest) -> None:
+    data = bytes(1 << 20)
+    kinds = [hostile.call("data", data, begin=True)[0] for _ in range(MAX_BEGUN_BYTES >> 20)]
+    assert kinds.count(1) > 0 or hostile.call("data", data, begin=True)[0] == 1
+    ended: list[int] = []
+    while len(ended) < kinds.count(2):
+        ended += hostile.control(WAIT, None)[1]
+    # Replies that nobody fetches count, too.
+    assert hostile.call("data", data, begin=True)[0] == 1
+    for number in ended:
+        assert hostile.control(FETCH, number)[0] == 0
+    assert hostile.call("data", data, begin=True)[0] == 2
+
+
+def test_a_flood_of_plain_functions_on_threads(hostile: Guest, probe: Any) -> None:
+    before = threading.active_count()
+    for _ in range(500):
+        hostile.call("doze", 60.0, begin=True)
+    assert threading.active_count() <= before + 20
+    assert hostile.call("add", 1, 2) == (0, 3)
+
+
+@pytest.mark.parametrize("name", ["numbers", "anumbers"])
+def test_a_flood_of_streams(hostile: Guest, name: str) -> None:
+    found = [hostile.call(name, 100) for _ in range(MAX_OPEN + 50)]
+    assert [status for status, _ in found].count(0) == MAX_OPEN
+    assert found[-1][1]["type"] == "CallLimitExceeded"
+    begun = [hostile.control(NEXT, handle, 1, begin=True) for _, handle in found[:100]]
+    assert all(status == 2 for status, _ in begun)
+    # A stream that is being read cannot be read at the same time, nor harmed by its end.
+    for _, handle in found[:100]:
+        assert hostile.control(NEXT, handle, 1, begin=True)[0] == 2
+        hostile.control(CLOSE, handle)
+
+
+def test_handles_of_calls_that_nobody_fetches(hostile: Guest, probe: Any, wait_for: Any) -> None:
+    numbers = [hostile.call("counter", begin=True)[1] for _ in range(20)]
+    while len(probe.open) < 20:
+        hostile.control(WAIT, 0.01)
+    for number in numbers:
+        hostile.control(CANCEL, number)
+    wait_for(lambda: len(hostile.bridge.handles) == 0)
+
+
+def test_calls_after_the_end(hostile: Guest, probe: Any) -> None:
+    _, handle = hostile.call("counter")
+    hostile.bridge.close()
+    for attempt in (
+        lambda: hostile.call("add", 1, 2),
+        lambda: hostile.call("nap", 0.0),
+        lambda: hostile.call("nap", 0.0, begin=True),
+        lambda: hostile.call("doze", 0.0, begin=True),
+        lambda: hostile.call("Counter.add", handle, 1),
+        lambda: hostile.control(WAIT, None),
+        lambda: hostile.call("counter"),
+    ):
+        with pytest.raises(GuestCancelled):
+            attempt()
+    hostile.bridge.close()
+    hostile.bridge.interrupt()
+    assert len(hostile.bridge.handles) == 0
+
+
+# -- answers to requests -------------------------------------------------------------------------
+
+ERROR = {
+    "type": "ValueError",
+    "message": "m",
+    "notes": [],
+    "cause": None,
+    "context": None,
+    "frames": [],
+    "children": [],
+    "traceback": "",
+}
+
+
+@pytest.mark.parametrize("name", ["call", "acall"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"", b"\xc1", pack(5), pack([]), pack([0]), pack([2, b"x"]), pack([1, 5])),
+        *(pack([1, {"type": 5}]), pack([0, "text"]), pack([0, 5]), pack([0, False])),
+        *(pack([0, b""]), pack([0, pack(5)]), pack([0, b"\xc1"]), pack([0, pack(["a"])])),
+    ],
+)
+def test_answers_that_are_none(hostile: Guest, name: str, answer: bytes) -> None:
+    hostile.answers = lambda request: answer
+    with pytest.raises(GuestProtocolError):
+        hostile.call(name, 1, 1)
+
+
+def test_a_callback_that_raises(hostile: Guest) -> None:
+    hostile.answers = lambda request: encode([1, ERROR])
+    for name in ("call", "acall"):
+        assert hostile.call(name, 1, 1)[1]["type"] == "HostInternalError"
+    assert [request[1] for request in hostile.requests] == [INVOKE, INVOKE]
+
+
+@pytest.mark.parametrize("name", ["total", "atotal"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *([], [True], [1, b"\x90"], [True, "x"], [True, b""], [True, pack(5)]),
+        *([True, pack(["x"])], [False, pack([None])], 5, b"\x90"),
+    ],
+)
+def test_items_that_are_none(hostile: Guest, name: str, answer: Any) -> None:
+    hostile.answers = lambda request: pack([0, answer])
+    with pytest.raises(GuestProtocolError):
+        hostile.call(name, 1)
+
+
+def test_a_stream_that_never_gives_an_item_can_be_stopped(hostile: Guest) -> None:
+    hostile.answers = lambda request: pack([0, [False, pack([])]])
+    timer = threading.Timer(0.2, hostile.bridge.interrupt)
+    timer.start()
+    with pytest.raises(GuestCancelled):
+        hostile.call("atotal", 1)
+    assert hostile.requests[0][1] == ITEMS
+
+
+def test_late_answers(hostile: Guest) -> None:
+    hostile.answers = lambda request: pack([0, True])
+    assert hostile.call("acall", 1, 1, begin=True)[0] == 2
+    assert hostile.control(WAIT, 10.0) == (0, []), "the guest was asked only"
+    request = hostile.requests[0][2]
+    hostile.control(ANSWER, request + 1, 0, b"\xa1x")
+    with pytest.raises(GuestProtocolError):
+        hostile.control(ANSWER, request, 7, b"\xa1x")
+
+
+def test_a_late_answer_ends_the_call(hostile: Guest) -> None:
+    hostile.answers = lambda request: pack([0, True])
+    _, call = hostile.call("acall", 1, 1, begin=True)
+    hostile.control(WAIT, 10.0)
+    hostile.control(ANSWER, hostile.requests[0][2], 0, b"\xa1x")
+    assert hostile.control(WAIT, None) == (0, [call])
+    assert hostile.control(FETCH, call) == (0, ["x"])
+    # A plain function on the guest's own thread cannot be put off.
+    with pytest.raises(GuestProtocolError):
+        hostile.call("call", 1, 1)
+
+
+def test_host_calls_nest_to_a_limit(hostile: Guest) -> None:
+    depths: list[int] = []
+
+    def again(request: list[Any]) -> bytes:
+        depths.append(hostile.bridge.depth)
+        status, value = hostile.call("call", 1, 1)
+        return pack([0, pack("deepest" if status == 1 else value[0])])
+
+    hostile.answers = again
+    assert hostile.call("call", 1, 1) == (0, ["deepest"])
+    assert depths == list(range(1, MAX_DEPTH + 1))
+
+
+def test_a_host_function_cannot_hide_that_the_guest_is_stopped(
+    hostile: Guest, probe: Any, offer_of: Any
+) -> None:
+    hostile.answers = lambda request: pack([0, pack(5)])
+
+    def hides(context: Any, f: Any, n: int) -> list[str]:
+        try:
+            f(1, probe.module.Item(name="x"))
+        except Exception:
+            return ["went on"]
+        return []
+
+    probe.call = hides
+    extension = probe.module.AcmeProbeExtension(probe)
+    guest = Guest(offer_of(extension), extension)
+    guest.answers = hostile.answers
+    with pytest.raises(GuestProtocolError):
+        guest.call("call", 1, 1)
+    guest.bridge.close()
+
+
+# -- anything ------------------------------------------------------------------------------------
+
+FORMS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 63), (1 << 64) - 1)
+    | st.integers(-2, 40)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.binary(max_size=20)
+    | st.builds(msgpack.ExtType, st.integers(0, 20), st.binary(max_size=20)),
+    lambda inner: st.lists(inner, max_size=5)
+    | st.dictionaries(st.text(max_size=3) | st.integers(0, 5), inner, max_size=3),
+    max_leaves=10,
+)
+DATA = st.binary(max_size=200) | st.lists(FORMS, max_size=5).map(msgpack.packb)
+HARMLESS = (GuestProtocolError, GuestCancelled, LimitExceeded, UsageError)
+
+
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_anything(
+    offer_of: Any, extension: Extension, probe: Any, caplog: Any, data: st.DataObject
+) -> None:
+    offer = offer_of(extension)
+    risky = {"leave", "aleave", "rerun", "doze", "single", "hasty", "tree", "numbers"}
+    operations = [item.index for item in extension.spec.operations if item.name not in risky]
+    guest = Guest(offer, extension)
+    guest.answers = lambda request: data.draw(DATA | st.just(pack([0, True])))
+    functions = st.one_of(
+        st.sampled_from(operations).map(lambda index: OPERATION | index),
+        st.integers(2, 7).map(lambda number: CONTROL | number),
+        st.integers(0, 0xFFFFFFFF),
+    )
+    try:
+        for _ in range(data.draw(st.integers(1, 8))):
+            function = data.draw(functions) | BEGIN * data.draw(st.booleans())
+            if function & 0x7FFFFFFF in (CONTROL | WAIT,):
+                continue
+            try:
+                guest.raw(function, data.draw(DATA))
+            except HARMLESS:
+                break
+    finally:
+        guest.bridge.close()
+    assert len(guest.bridge.handles) == 0
+    assert not guest.bridge.tasks
+
+
+def test_nothing_is_left(offer_of: Any, extension: Extension, probe: Any) -> None:
+    """Bridges and what they held are freed when they are closed."""
+    offer = offer_of(extension)
+    kept = []
+    for _ in range(20):
+        guest = Guest(offer, extension)
+        guest.call("counter")
+        guest.call("anumbers", 10)
+        guest.call("nap", 60.0, begin=True)
+        guest.call("nap", 0.0)
+        guest.bridge.close()
+        kept.append(weakref.ref(guest.bridge))
+        del guest
+    drained = threading.Event()
+    loop_thread.submit(drained.set)
+    assert drained.wait(10)
+    gc.collect()
+    assert [ref for ref in kept if ref() is not None] == []
+    assert probe.open == []
