@@ -7,14 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from coilbox_guest.native import EmitError, EmitOptions, emit_program
-from coilbox_guest.wasm import Module
+from coilbox_guest.native import EmitError, EmitOptions, Profile, emit_program
+from coilbox_guest.native.function import HANDLERS
+from coilbox_guest.native.numeric import LOADS, STORES, TEMPLATES
+from coilbox_guest.wasm import Module, decode_body
+from coilbox_guest.wasm.opcodes import OPCODES
 
 from .modes import modes
 from .wast import build_unit
 
 GOLDENS = Path(__file__).parent / "goldens"
-CASES = [(path.stem, False) for path in sorted(GOLDENS.glob("*.wat"))] + [("tail", True)]
+VARIANTS = {
+    "tail.trampoline": EmitOptions(trampoline=True),
+    "calls.counted": EmitOptions(count=True),
+    "control.counted": EmitOptions(count=True),
+    "calls.profiled": EmitOptions(
+        profile=Profile({"3": [5000, 1, 1800, 2000], "1_add": [2000], "2_pair": [1]})
+    ),
+    "calls.hot": EmitOptions(hot=frozenset({"pair"})),
+}
+CASES = {**{path.stem: EmitOptions() for path in sorted(GOLDENS.glob("*.wat"))}, **VARIANTS}
 
 
 def parse(text: str) -> Module:
@@ -24,17 +36,26 @@ def parse(text: str) -> Module:
     return Module(done.stdout)
 
 
-@pytest.mark.parametrize(("name", "trampoline"), CASES)
-def test_golden(name: str, trampoline: bool, request: pytest.FixtureRequest) -> None:
-    module = parse((GOLDENS / f"{name}.wat").read_text())
-    program = emit_program(module, EmitOptions(trampoline=trampoline))
+@pytest.mark.parametrize("name", CASES)
+def test_golden(name: str, request: pytest.FixtureRequest) -> None:
+    module = parse((GOLDENS / f"{name.partition('.')[0]}.wat").read_text())
+    program = emit_program(module, CASES[name])
     text = "\n".join(
         f"/* ==== {file} ==== */\n{content}" for file, content in program.files.items()
     )
-    golden = GOLDENS / f"{name}{'.trampoline' if trampoline else ''}.c"
+    golden = GOLDENS / f"{name}.c"
     if request.config.getoption("--update-goldens"):
         golden.write_text(text)
     assert text == golden.read_text(), "if it is right: --update-goldens"
+
+
+def test_goldens_have_every_construct() -> None:
+    """Numbers are templates, pinned by what they compute (test_instructions.py)."""
+    modules = [parse(path.read_text()) for path in GOLDENS.glob("*.wat")]
+    bodies = [decode_body(body) for module in modules for body in module.code]
+    used = {instruction[0] for body in bodies for instruction in body.code}
+    missing = set(HANDLERS) - set(TEMPLATES) - set(LOADS) - set(STORES) - used
+    assert {OPCODES[code].name for code in missing} == set()
 
 
 def test_equal_modules_give_equal_files() -> None:

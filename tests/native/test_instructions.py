@@ -17,11 +17,11 @@ from coilbox_guest.wasm.types import F32, F64, I32, I64
 
 from .differential import Call, callable_exports, on_native, on_wasmtime
 from .modes import ALL_MODES, modes
-from .test_emitter import parse
+from .test_emitter import GOLDENS, parse
 from .wast import build_unit
 
 MODES = modes()
-_OTHERS = (Path(__file__).parent / "instructions.wat").read_text()
+_OTHERS = (GOLDENS / "instructions.wat").read_text()
 _VALUES = {
     I32: (0, 1, 2, 31, 33, 0x80, 0x8000, 0x12345678, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF),
     I64: (0, 1, 63, 65, 0x80, 0x8000, 0x80000000, 0x123456789ABCDEF0, 0x7FFFFFFFFFFFFFFF,

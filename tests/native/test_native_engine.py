@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -138,6 +139,23 @@ def test_an_interrupted_build_goes_on(
     assert [name for name in compiled if name.startswith("code")] == (first or ["code_000.c"])
     assert compiled.count("data.c") == 2
     assert total(NativeEngine()) == 10_100
+
+
+@pytest.mark.parametrize("name", ["clang", "gcc"])
+@pytest.mark.parametrize("tier", ["full", "quick"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_compilers_of_the_system(
+    name: str, tier: str, whole: bool, image: Image, total: Callable[[NativeEngine], int]
+) -> None:
+    """By name or by path."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    engine = NativeEngine(Settings(compiler=path if whole else name))
+    engine.compile(image, tier=tier)
+    assert str(engine.compiled_variant(image)) == tier
+    assert total(engine) == 10_100
+    assert not NativeEngine().compiled(image)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coilbox.engines.native import Settings, load_settings
-from coilbox.engines.native.settings import Tier
+from coilbox.engines.native import NativeEngine, Settings, load_settings
+from coilbox.engines.native.settings import Tier, chosen_settings
 from coilbox.engines.native.toolchain import zig
 from coilbox.errors import ConfigError, EngineError
 from coilbox.resources import configs
@@ -46,6 +46,17 @@ def test_tiers_of_a_file(tmp_path: Path) -> None:
         "best": Tier(("-O3",), ("-O3",)),
         "fast": Tier(("-O1",), ("-O0",)),
     }
+
+
+def test_the_environment_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen_settings() == Settings()
+    path = tmp_path / "mine.yaml"
+    path.write_text("compiler: gcc\ncheck_bounds: true\n")
+    monkeypatch.setenv("COILBOX_NATIVE_CONFIG", str(path))
+    assert chosen_settings() == Settings("gcc", check_bounds=True)
+    monkeypatch.setenv("COILBOX_NATIVE_CONFIG", str(tmp_path / "none.yaml"))
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        NativeEngine()
 
 
 @pytest.mark.parametrize("level", ["-O0", "-O1", "-O2", "-O3"])

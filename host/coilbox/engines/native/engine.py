@@ -13,7 +13,7 @@ from coilbox.cache import Cache, Entry, key_of
 from coilbox.engines.native.build import COUNTERS, LIBRARY, build_program
 from coilbox.engines.native.library import runtime, supported
 from coilbox.engines.native.program import NativeProgram
-from coilbox.engines.native.settings import Settings
+from coilbox.engines.native.settings import Settings, chosen_settings
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import EngineError
 from coilbox.resources import guest_builder
@@ -50,15 +50,17 @@ class NativeEngine:
         """Choose the compiler; nothing is compiled yet.
 
         Args:
-            settings: compiler and tiers; the defaults if None.
+            settings: compiler and tiers; if None, what ``COILBOX_NATIVE_CONFIG`` names, or the
+                defaults.
 
         Raises:
-            EngineError: this machine is not supported, or the compiler is missing.
+            EngineError: this machine is not supported.
+            ConfigError: the file of settings is missing or wrong.
         """
         reason = supported()
         if reason is not None:
             raise EngineError(reason)
-        self._settings = settings or Settings()
+        self._settings = settings or chosen_settings()
 
     # -- what is there --------------------------------------------------------------------------
 

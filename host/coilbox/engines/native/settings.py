@@ -6,6 +6,7 @@ would be the better part of a sandbox's start; a test holds the two together.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import NamedTuple
 
 from coilbox.engines.native.toolchain import Toolchain, system, zig
 from coilbox.errors import EngineError
+
+_VARIABLE = "COILBOX_NATIVE_CONFIG"
 
 
 class Tier(NamedTuple):
@@ -68,6 +71,17 @@ class Settings:
         extra = tuple(flag for flag, wanted in defines.items() if wanted)
         hot, rest = self.tiers[tier]
         return replace(found, optimize=hot, rest=None if rest == hot else rest, extra=extra)
+
+
+def chosen_settings() -> Settings:
+    """Those of the file that the environment variable ``COILBOX_NATIVE_CONFIG`` names, if it is
+    set, else the defaults.
+
+    Raises:
+        ConfigError: the file is missing or wrong.
+    """
+    path = os.environ.get(_VARIABLE)
+    return load_settings(Path(path)) if path else Settings()
 
 
 def load_settings(path: Path) -> Settings:
