@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from coilbox.bindings.testing import DirectCalls
 from coilbox.errors import ExtensionError
 from coilbox.extensions.clock import VirtualClock, extension
 from coilbox.extensions.clock.coilbox_clock_host import InvalidSleep
@@ -14,57 +15,58 @@ from coilbox.extensions.clock.coilbox_clock_host import InvalidSleep
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def functions(**settings: Any) -> dict[str, Any]:
-    made = extension(**settings)
-    return dict(zip([f.name for f in made.spec.functions], made.functions(), strict=True))
+def calls(**settings: Any) -> DirectCalls:
+    return DirectCalls(extension(**settings))
 
 
-def test_time_stands_still(context: Any) -> None:
-    clock = functions(start="2026-01-31T12:00:00Z")
-    assert clock["now"](context) == clock["now"](context) == START
-    assert clock["time_ns"](context) == int(START.timestamp()) * 10**9
-    assert clock["monotonic_ns"](context) == 0
+def test_time_stands_still() -> None:
+    clock = calls(start="2026-01-31T12:00:00Z")
+    assert clock.now() == clock.now() == START
+    assert clock.time_ns() == int(START.timestamp()) * 10**9
+    assert clock.monotonic_ns() == 0
 
 
-def test_sleep_advances(context: Any) -> None:
-    clock = functions(start=START)
-    clock["sleep"](context, 1.5)
-    clock["sleep"](context, 0.0)
-    assert clock["now"](context) == START + timedelta(seconds=1.5)
-    assert clock["monotonic_ns"](context) == 1_500_000_000
+def test_sleep_advances() -> None:
+    clock = calls(start=START)
+    clock.sleep(1.5)
+    clock.sleep(0.0)
+    assert clock.now() == START + timedelta(seconds=1.5)
+    assert clock.monotonic_ns() == 1_500_000_000
 
 
 @pytest.mark.parametrize("seconds", [-1.0, -1e-300, float("nan"), float("inf"), 1e300])
-def test_what_cannot_be_slept(context: Any, seconds: float) -> None:
-    clock = functions()
+def test_what_cannot_be_slept(seconds: float) -> None:
+    clock = calls()
     with pytest.raises(InvalidSleep, match="cannot sleep for"):
-        clock["sleep"](context, seconds)
-    assert clock["time_ns"](context) == 0
+        clock.sleep(seconds)
+    assert clock.time_ns() == 0
 
 
-def test_every_reading_ticks(context: Any) -> None:
-    clock = functions(tick="1ms")
-    assert [clock["monotonic_ns"](context) for _ in range(3)] == [1_000_000, 2_000_000, 3_000_000]
+def test_every_reading_ticks() -> None:
+    clock = calls(tick="1ms")
+    assert [clock.monotonic_ns() for _ in range(3)] == [1_000_000, 2_000_000, 3_000_000]
 
 
-def test_jitter_is_drawn_from_the_seed(context: Any, new_context: Any) -> None:
+def test_jitter_is_drawn_from_the_seed() -> None:
     def readings(seed: int) -> list[int]:
-        clock, fresh = functions(jitter=1, seed=seed), new_context()
-        return [clock["monotonic_ns"](fresh) for _ in range(20)]
+        clock = calls(jitter=1, seed=seed)
+        return [clock.monotonic_ns() for _ in range(20)]
 
     assert readings(1) == readings(1) != readings(2)
     assert readings(1) == sorted(readings(1))
 
 
-def test_each_sandbox_has_a_clock_unless_one_is_shared(context: Any, new_context: Any) -> None:
-    own, other = functions(), new_context()
-    own["sleep"](context, 1.0)
-    assert own["time_ns"](other) == 0
+def test_each_sandbox_has_a_clock_unless_one_is_shared() -> None:
+    made = extension()
+    own, other = DirectCalls(made), DirectCalls(made)
+    own.sleep(1.0)
+    assert other.time_ns() == 0
     clock = VirtualClock(START, seed=5)
-    shared = functions(clock=clock)
-    shared["sleep"](context, 1.0)
-    assert shared["now"](other) == clock.now() == START + timedelta(seconds=1)
-    assert shared["seed"](other) == 5
+    made = extension(clock=clock)
+    first, second = DirectCalls(made), DirectCalls(made)
+    first.sleep(1.0)
+    assert second.now() == clock.now() == START + timedelta(seconds=1)
+    assert second.seed() == 5
 
 
 def test_the_host_sets_it() -> None:

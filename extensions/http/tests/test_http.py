@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from coilbox.bindings.testing import DirectCalls
 from coilbox.errors import ExtensionError
 from coilbox.extensions.http import extension
 from coilbox.extensions.http.coilbox_http_host import (
@@ -39,20 +40,18 @@ ALL = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Client:
-    """Calls the extension's functions as the bridge does, with the defaults of the spec."""
+    """Calls the extension's functions, each call in an event loop of its own."""
 
     def __init__(self, context: Any, **settings: Any) -> None:
-        made = extension(**{**LOCAL, "methods": ALL, **settings})
-        self._fetch, self._open, self._send = made.functions()
-        self.context = context
+        self.calls = DirectCalls(extension(**{**LOCAL, "methods": ALL, **settings}), context)
 
     def fetch(self, url: str, **more: Any) -> Reply:
-        reply: Reply = asyncio.run(self._fetch(self.context, url, **self._filled(more)))
+        reply: Reply = asyncio.run(self.calls.fetch(url, **more))
         return reply
 
     def opened(self, url: str, then: Callable[[Any], Awaitable[Any]], **more: Any) -> Any:
         async def run() -> Any:
-            response = await self._open(self.context, url, **self._filled(more))
+            response = await self.calls.open(url, **more)
             try:
                 return await then(response)
             finally:
@@ -62,17 +61,10 @@ class Client:
 
     def send(self, url: str, body: AsyncIterator[bytes], **more: Any) -> bytes:
         async def run() -> bytes:
-            more.setdefault("method", "POST")
-            filled = {"headers": [], "timeout": None, **more}
-            response = await self._send(self.context, url, body, **filled)
-            return b"".join([part async for part in response.body(self.context)])
+            response = await self.calls.send(url, body, **more)
+            return b"".join([part async for part in response.body(None)])
 
         return asyncio.run(run())
-
-    @staticmethod
-    def _filled(more: dict[str, Any]) -> dict[str, Any]:
-        fill = {"method": "GET", "headers": [], "body": b"", "timeout": None, "redirects": True}
-        return {**fill, **more}
 
 
 @pytest.fixture
@@ -343,17 +335,16 @@ def test_open_responses_are_limited(context: Any, server: Server) -> None:
     client.opened(url, one)
 
     async def run() -> None:
-        filled = Client._filled({})
-        first, second = [await client._open(context, url, **filled) for _ in range(2)]
+        first, second = [await client.calls.open(url) for _ in range(2)]
         with pytest.raises(TooLarge, match="more open-responses than 2"):
-            await client._open(context, url, **filled)
+            await client.calls.open(url)
         await first.close()
         await first.close()
-        third = await client._open(context, url, **filled)
+        third = await client.calls.open(url)
         async for _ in third.body(context):
             pass
         with pytest.raises(Denied):
-            await client._open(context, "http://example.com", **filled)
+            await client.calls.open("http://example.com")
         assert len(context.state["open"]) == 1
         await second.close()
 
@@ -508,9 +499,7 @@ def test_the_environment_is_not_used(
 
 def test_requests_overlap(client: Client, server: Server) -> None:
     async def run() -> list[Reply]:
-        calls = [
-            client._fetch(None, f"{server.url}/echo?{n}", **Client._filled({})) for n in range(20)
-        ]
+        calls = [client.calls.fetch(f"{server.url}/echo?{n}") for n in range(20)]
         return list(await asyncio.gather(*calls))
 
     assert [seen(reply)["path"] for reply in asyncio.run(run())] == [

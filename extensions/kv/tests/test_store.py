@@ -6,12 +6,12 @@ import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coilbox.bindings.testing import DirectCalls
 from coilbox.errors import ExtensionError
 from coilbox.extensions.kv import Store, extension
 from coilbox.extensions.kv.coilbox_kv_host import InvalidArgument, NotFound, Quota, QuotaExceeded
@@ -24,26 +24,22 @@ class Clock:
         return self.now
 
 
-def functions(**settings: Any) -> dict[str, Any]:
-    made = extension(**settings)
-    return dict(zip([f.name for f in made.spec.functions], made.functions(), strict=True))
-
-
-def test_put_get_delete(context: Any) -> None:
-    kv = functions()
-    put = {"ttl": None, "only_new": False, "namespace": "default"}
-    assert kv["put"](context, "a", b"1", **put)
-    assert kv["get"](context, "a", default=None, namespace="default") == b"1"
-    assert kv["get"](context, "b", default=b"", namespace="default") == b""
+def test_put_get_delete() -> None:
+    kv = DirectCalls(extension())
+    assert kv.put("a", b"1")
+    assert kv.get("a") == b"1"
+    assert kv.get("b", default=b"") == b""
     with pytest.raises(NotFound, match="no key 'b'") as caught:
-        kv["get"](context, "b", default=None, namespace="default")
+        kv.get("b")
     assert caught.value.key == "b"
     assert isinstance(caught.value, KeyError)
-    assert not kv["put"](context, "a", b"2", **{**put, "only_new": True})
-    assert kv["put"](context, "a", b"3", **put)
-    assert kv["delete"](context, "a", namespace="default")
-    assert not kv["delete"](context, "a", namespace="default")
-    assert kv["usage"](context).keys == kv["usage"](context).bytes == 0
+    assert not kv.put("a", b"2", only_new=True)
+    assert kv.put("a", b"3")
+    assert [(entry.key, entry.value) for entry in kv.scan()] == [("a", b"3")]
+    assert list(kv.keys("b")) == []
+    assert kv.delete("a")
+    assert not kv.delete("a")
+    assert kv.clear() == kv.usage().keys == kv.usage().bytes == 0
 
 
 def test_namespaces_are_apart() -> None:
@@ -242,4 +238,4 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ExtensionError, match="max_keys: Input should be greater than 0"):
         extension(max_keys=0)
     made = extension(path=str(tmp_path / "kv.db"), max_bytes="1MiB")  # type: ignore[arg-type]
-    assert made.functions()[-1](None).max_bytes == 1 << 20
+    assert DirectCalls(made).usage().max_bytes == 1 << 20

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coilbox.bindings.testing import DirectCalls
 from coilbox.errors import ExtensionError
 from coilbox.extensions.log import extension
 from coilbox.extensions.log.coilbox_log_host import (
@@ -27,10 +28,9 @@ from coilbox.extensions.log.text import lines, logger_name, one_line
 class Log:
     """The extension on a logger of its own, and the text that a handler of Python's prints."""
 
-    def __init__(self, context: Any, **settings: Any) -> None:
-        made = extension(logger="test.guest", **settings)
-        self._write, self.threshold = made.functions()
-        self._context = context
+    def __init__(self, **settings: Any) -> None:
+        calls = DirectCalls(extension(logger="test.guest", **settings))
+        self.write, self.threshold = calls.write, calls.threshold
         self.printed = io.StringIO()
         self.records: list[logging.LogRecord] = []
         handler = logging.StreamHandler(self.printed)
@@ -41,18 +41,14 @@ class Log:
         self.logger.propagate = False
         self.logger.setLevel(logging.DEBUG)
 
-    def write(self, level: int, name: str, message: str, **more: Any) -> None:
-        more = {"extra": {}, "exception": None, **more}
-        self._write(self._context, level, name, message, **more)
-
     @property
     def text(self) -> str:
         return self.printed.getvalue()
 
 
 @pytest.fixture
-def log(context: Any) -> Iterator[Log]:
-    yield Log(context)
+def log() -> Iterator[Log]:
+    yield Log()
     logging.getLogger("test.guest").handlers = []
 
 
@@ -90,8 +86,8 @@ def test_lines_cannot_be_forged(log: Log) -> None:
     )
 
 
-def test_lengths_are_bounded(context: Any) -> None:
-    log = Log(context, max_message=10, max_extra=2)
+def test_lengths_are_bounded() -> None:
+    log = Log(max_message=10, max_extra=2)
     extra = {str(number): ValueText("x" * 100) for number in range(9)}
     log.write(20, "n" * 1000, "m" * 1000, extra=extra, exception="e\n" * 1000)
     (record,) = log.records
@@ -124,8 +120,8 @@ def test_loggers_stay_below_the_prefix(log: Log, name: str, expected: str) -> No
     assert record.name == expected
 
 
-def test_the_number_of_loggers_is_bounded(context: Any) -> None:
-    log = Log(context, max_loggers=5)
+def test_the_number_of_loggers_is_bounded() -> None:
+    log = Log(max_loggers=5)
     before = len(logging.Logger.manager.loggerDict)
     for number in range(100):
         log.write(20, f"bounded{number}", "m")
@@ -135,14 +131,14 @@ def test_the_number_of_loggers_is_bounded(context: Any) -> None:
     assert log.records[-1].guest_name == "bounded99"  # type: ignore[attr-defined]
 
 
-def test_levels(context: Any) -> None:
-    log = Log(context, level="warning")
+def test_levels() -> None:
+    log = Log(level="warning")
     for level in (0, 10, 25, 30, 35, 50, 255):
         log.write(level, "a", "m")
     assert [record.levelno for record in log.records] == [30, 35, 50, 50]
-    assert log.threshold(context) == 30
+    assert log.threshold() == 30
     log.logger.setLevel(logging.ERROR)
-    assert log.threshold(context) == 40
+    assert log.threshold() == 40
     log.write(30, "a", "m")
     assert len(log.records) == 4
 

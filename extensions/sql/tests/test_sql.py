@@ -19,6 +19,7 @@ import sqlalchemy
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from coilbox.bindings.testing import DirectCalls
 from coilbox.errors import ExtensionError
 from coilbox.extensions.sql import Database, extension
 from coilbox.extensions.sql.coilbox_sql_host import (
@@ -68,16 +69,16 @@ def url(path: Path, dialect: str = "sqlite") -> str:
 
 
 class Sql:
-    """Calls the extension's functions as the bridge does."""
+    """Runs queries and gives plain values."""
 
     def __init__(self, context: Any, path: Path, **settings: Any) -> None:
         made = extension(**{"databases": {"main": url(path)}, **settings})
-        self.databases, self._query = made.functions()
+        self.calls = DirectCalls(made, context)
         self.context = context
 
     def query(self, sql: str, database: str = "main", **params: Any) -> Any:
         values = {name: wrap(value) for name, value in params.items()}
-        return self._query(self.context, sql, values, database=database)
+        return self.calls.query(sql, values, database=database)
 
     def rows(self, sql: str, **params: Any) -> list[tuple[Any, ...]]:
         result = self.query(sql, **params)
@@ -93,7 +94,7 @@ def sql(context: Any, shop: Path) -> Iterator[Sql]:
 
 
 def test_queries(sql: Sql) -> None:
-    assert sql.databases(sql.context) == ["main"]
+    assert sql.calls.databases() == ["main"]
     result = sql.query("SELECT id, name AS n, price, picture FROM goods ORDER BY id")
     assert result.columns(None) == ["id", "n", "price", "picture"]
     assert list(result.rows(None)) == [
@@ -324,9 +325,8 @@ def test_databases_whose_account_can_only_read(context: Any, shop: Path) -> None
         extension(databases={"main": url(shop, "other")})  # type: ignore[dict-item]
     given: Any = {"main": {"url": url(shop, "other"), "read_only_account": True}}
     made = extension(databases=given)
-    query = made.functions()[1]
-    result = query(
-        context, "SELECT name FROM goods WHERE id = :i", {"i": ValueWhole(2)}, database="main"
+    result = DirectCalls(made, context).query(
+        "SELECT name FROM goods WHERE id = :i", {"i": ValueWhole(2)}
     )
     assert list(result.rows(context)) == [[ValueText("bread")]]
 
@@ -334,7 +334,7 @@ def test_databases_whose_account_can_only_read(context: Any, shop: Path) -> None
 def test_engines(context: Any, shop: Path) -> None:
     engine = sqlalchemy.create_engine(url(shop))
     made = extension(databases={"main": Database(engine)})
-    result = made.functions()[1](context, "SELECT count(*) FROM goods", {}, database="main")
+    result = DirectCalls(made, context).query("SELECT count(*) FROM goods")
     assert list(result.rows(context)) == [[ValueWhole(2)]]
 
 

@@ -57,7 +57,6 @@ _TEST = '''\
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -65,23 +64,22 @@ import {package}
 from coilbox import GuestException, Sandbox
 from coilbox.bindings import load_spec
 from coilbox.bindings.generate.files import files, outdated
-from {package}.host import extension, greet
+from coilbox.bindings.testing import DirectCalls
+from {package}.host import extension
 from {package}.{name}_host import Tone, UnknownPerson
 
-CONTEXT = SimpleNamespace(
-    sandbox_id="test", grants=frozenset(), deadline=None, cancelled=False, state={{}}
-)
 FOLDER = Path({package}.__file__).parent
+calls = DirectCalls(extension)
 
 
 def test_greet() -> None:
-    assert greet(CONTEXT, "Ada", tone=Tone.WARM) == "Hello, Ada!"
-    assert greet(CONTEXT, "Ada", tone=Tone.FORMAL) == "Good day, Ada."
+    assert calls.greet("Ada") == "Hello, Ada!"
+    assert calls.greet("Ada", tone=Tone.FORMAL) == "Good day, Ada."
 
 
 def test_nobody_to_greet() -> None:
     with pytest.raises(UnknownPerson, match="nobody is called ''") as caught:
-        greet(CONTEXT, "", tone=Tone.WARM)
+        calls.greet("")
     assert caught.value.name == ""
 
 
