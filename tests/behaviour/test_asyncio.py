@@ -25,6 +25,8 @@ from coilbox import (
     UsageError,
 )
 
+pytestmark = pytest.mark.isolated
+
 LATE = 5.0
 
 

@@ -38,7 +38,8 @@ def test_every_number(sandbox: Any, tmp_path: Any) -> None:
     box = sandbox(functions={"echo": lambda data: data}, mounts=[Mount(tmp_path, "/work", "rw")])
     before = box.run("1").check().usage
     code = (
-        "import sys, os\nfrom coilbox import host\nx = bytes(50 << 20)\nsys.stderr.write('four')\n"
+        "import sys, os\nfrom coilbox import host\n"
+        "x = b'x' * (50 << 20)\nsys.stderr.write('four')\n"
         "print('12')\nfor n in range(3): host.echo(bytes(1000))\n"
         "open('/work/a', 'wb').write(bytes(5000))\nos.mkdir('/work/b')"
     )
