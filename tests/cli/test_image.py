@@ -134,3 +134,14 @@ def test_a_wrong_build_file(cli: Cli, tmp_path: Path) -> None:
     outcome = cli("image", "build", "--config", str(path))
     assert outcome.code == exits.USAGE
     assert outcome.err.startswith(f"coilbox: {path}:2:1: preload: ")
+
+
+def test_a_profile_goes_with_the_best_tier(cli: Cli, cache: Path) -> None:
+    outcome = cli("image", "compile", "--profile", "--tier", "quick")
+    assert outcome.code == exits.USAGE
+    assert "--profile goes with the tier full, not with quick" in outcome.err
+
+
+def test_info_says_for_which_engines_it_is_compiled(cli: Cli, cache: Path) -> None:
+    assert "compiled      for no engine yet" in cli("image", "info").out
+    assert json.loads(cli("image", "info", "--json").out)["compiled"] == []

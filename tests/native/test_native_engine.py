@@ -103,11 +103,40 @@ def test_the_best_variant_is_taken(image: Image, total: Callable[[NativeEngine],
         instance.call("sum", 10_000)
         instance.close()
 
-    engine.profile(image, IMPORTS, train)
+    engine.profile(image, IMPORTS, train, workload="sums")
     assert str(engine.compiled_variant(image)) == "full"  # until it is compiled with it
     engine.compile(image)
     assert str(engine.compiled_variant(image)) == "full with profile"
     assert total(engine) == 10_100
+
+
+def test_a_profile_is_taken_once_for_each_workload(image: Image) -> None:
+    engine = NativeEngine()
+    trained = []
+
+    def train(program: NativeProgram) -> None:
+        trained.append(program)
+        instance = program.instantiate(memory_limit=1 << 20)
+        instance.call("sum", 10_000 * len(trained))
+        instance.close()
+
+    def fail(program: NativeProgram) -> None:
+        raise EngineError("the program went wrong")
+
+    with pytest.raises(EngineError, match="went wrong"):
+        engine.profile(image, IMPORTS, fail, workload="sums")
+    assert image.cache.keys("native-profile") == []
+    kept = list(image.cache.root.glob("work/native-profile-*/*.o"))
+    assert kept  # what was compiled is used again
+    engine.profile(image, IMPORTS, train, workload="sums")
+    assert not list(image.cache.root.glob("work/native-profile-*"))
+    first = engine.variants(image)[0]
+    engine.profile(image, IMPORTS, train, workload="sums")
+    assert len(trained) == 1
+    assert engine.variants(image)[0] == first
+    engine.profile(image, IMPORTS, train, workload="longer sums")
+    assert len(trained) == 2
+    assert engine.variants(image)[0] != first
 
 
 def test_other_settings_are_other_code(image: Image) -> None:

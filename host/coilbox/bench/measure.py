@@ -62,7 +62,11 @@ def program_names() -> list[str]:
 
 def program_source(name: str, *, quick: bool) -> str:
     """A CPU program as it is run: it checks its own result and prints its seconds."""
-    source = (_PROGRAMS / f"{name}.py").read_text(encoding="utf-8")
+    return as_run((_PROGRAMS / f"{name}.py").read_text(encoding="utf-8"), quick=quick)
+
+
+def as_run(source: str, *, quick: bool) -> str:
+    """A program's source with what runs it, checks its result and prints its seconds."""
     return source + _MAIN.format(size="QUICK" if quick else "FULL")
 
 

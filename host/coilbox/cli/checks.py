@@ -212,12 +212,12 @@ def build_command(name: str) -> str:
 
 
 def _compiled(name: str) -> Finding:
-    from coilbox.engines import ENGINE_NAMES, is_compiled
+    from coilbox.engines import compiled_for
 
     image = find_image(name)
     if image is None:
         return Finding("skipped", "there is no image")
-    there = [engine for engine in ENGINE_NAMES if is_compiled(engine, image)]
+    there = compiled_for(image)
     if "wasmtime" not in there:
         return Finding(
             "warning",
@@ -225,7 +225,7 @@ def _compiled(name: str) -> Finding:
             "run: coilbox run -c pass",
         )
     text = f"in the cache for {', '.join(there)}"
-    if "native" not in there:
+    if there == ["wasmtime"]:
         text += "; for faster programs run: coilbox image compile"
     return Finding("ok", text)
 

@@ -59,17 +59,28 @@ def build(config: str, force: bool, hash_seed: int | None, quiet: bool, as_json:
 @command.command("compile")
 @click.argument("image", default="default")
 @click.option("--tier", metavar="NAME", help="A tier of configs/engines; the best if left out.")
+@click.option(
+    "--profile",
+    is_flag=True,
+    help="First count what takes the time, in programs of the benchmark and the standard library.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Compilers at once; one for each processor.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def compile_(image: str, tier: str | None, jobs: int | None, quiet: bool) -> None:
+def compile_(image: str, tier: str | None, profile: bool, jobs: int | None, quiet: bool) -> None:
     """Compile an image for the native engine, which takes minutes; it then runs by default."""
-    from coilbox.engines.native import NativeEngine
+    from coilbox.engines.native import NativeEngine, Settings
     from coilbox.images import open_image
     from coilbox.progress import progress_for
 
-    folder = NativeEngine().compile(
-        open_image(image), tier=tier, jobs=jobs, progress=progress_for(quiet=quiet)
-    )
+    best = Settings().best_tier
+    if profile and tier not in (None, best):
+        raise click.UsageError(f"--profile goes with the tier {best}, not with {tier}")
+    engine, opened, progress = NativeEngine(), open_image(image), progress_for(quiet=quiet)
+    if profile:
+        from coilbox.bench.training import take_profile
+
+        take_profile(engine, opened, jobs=jobs, progress=progress)
+    folder = engine.compile(opened, tier=tier, jobs=jobs, progress=progress)
     click.echo(folder)
 
 
@@ -111,6 +122,7 @@ def info(image: str, as_json: bool) -> None:
         return
     facts["bytes"] = format_size(facts["bytes"])
     facts["memory_bytes"] = format_size(facts["memory_bytes"])
+    facts["compiled"] = ", ".join(facts["compiled"]) or "for no engine yet"
     for name, value in facts.items():
         click.echo(f"{name:13} {value}")
     for name, file in found.manifest["files"].items():
@@ -165,6 +177,8 @@ def _last_used(image: Image) -> datetime.datetime:
 
 
 def _facts(image: Image) -> dict[str, Any]:
+    from coilbox.engines import compiled_for
+
     return {
         "key": image.key,
         "name": image.name,
@@ -175,6 +189,7 @@ def _facts(image: Image) -> dict[str, Any]:
         "hash_seed": image.hash_seed,
         "digest": image.digest,
         "abi": image.info.abi,
+        "compiled": compiled_for(image),
         "last_used": _last_used(image).isoformat(timespec="seconds"),
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from coilbox.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
+    from coilbox.engines.native import NativeEngine
     from coilbox.engines.protocol import Engine
     from coilbox.images import Image
 
@@ -44,6 +45,23 @@ def is_compiled(name: str, image: Image) -> bool:
         return get_engine(name).compiled(image)
     except EngineError:
         return False
+
+
+def compiled_for(image: Image) -> list[str]:
+    """The engines that have an image compiled, the native one with how: ``native (full)``."""
+    found = []
+    for name in ENGINE_NAMES:
+        if is_compiled(name, image):
+            engine = get_engine(name)
+            variant = engine.compiled_variant(image) if isinstance(engine, _native()) else None
+            found.append(f"{name} ({variant})" if variant else name)
+    return found
+
+
+def _native() -> type[NativeEngine]:
+    from coilbox.engines.native import NativeEngine
+
+    return NativeEngine
 
 
 def choose_engine(name: str, image: Image) -> Engine:

@@ -21,6 +21,7 @@ from coilbox.resources import guest_builder
 if TYPE_CHECKING:
     from coilbox.images import Image
     from coilbox.progress import Progress
+    from coilbox_guest.native import Profile
 
 KIND = "native"
 """What compiled programs are called in the cache."""
@@ -171,21 +172,50 @@ class NativeEngine:
         imports: Sequence[HostImport],
         train: Callable[[NativeProgram], None],
         *,
+        workload: str,
         jobs: int | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Take a profile of an image; ``compile`` uses it from then on.
+        """Take a profile of an image, unless it is there; ``compile`` uses it from then on.
+
+        C and object files of a build that was interrupted are used again.
 
         Args:
             image: whose profile.
             imports: as for ``load``.
             train: runs guests of the program it is given, which counts what they do.
+            workload: a digest of what ``train`` runs.
             jobs: compilers at once; one for each processor if None.
             progress: where the work is shown.
 
         Raises:
-            EngineError: the compiler failed.
+            EngineError: the compiler failed, or what ``train`` raised.
         """
+        key = _profile_key(image)
+        entry = image.cache.get(PROFILE_KIND, key)
+        if entry is not None and entry.manifest.get("workload") == workload:
+            return
+        work = image.cache.root / "work" / f"{PROFILE_KIND}-{key[:16]}"
+        with image.cache.lock(f"{PROFILE_KIND}-{key}", progress=progress):
+            taken = self._count(image, imports, train, work, jobs, progress)
+
+            def fill(target: Path) -> dict[str, str]:
+                (target / _PROFILE).write_text(taken.to_json())
+                return {"workload": workload}
+
+            image.cache.publish(PROFILE_KIND, key, fill)
+            _remove(work)
+
+    def _count(
+        self,
+        image: Image,
+        imports: Sequence[HostImport],
+        train: Callable[[NativeProgram], None],
+        work: Path,
+        jobs: int | None,
+        progress: Progress | None,
+    ) -> Profile:
+        """Build with counters, train, and read them."""
         from dataclasses import replace
 
         from coilbox_guest.native import EmitOptions, Profile
@@ -205,6 +235,7 @@ class NativeEngine:
                 folder,
                 toolchain,
                 options=options,
+                work=work,
                 jobs=jobs,
                 progress=progress,
             )
@@ -212,14 +243,9 @@ class NativeEngine:
             try:
                 train(program)
                 layout = json.loads((folder / COUNTERS).read_text())
-                taken = Profile.from_counters(layout, program.counters())
+                return Profile.from_counters(layout, program.counters())
             finally:
                 program.close()
-
-        def fill(target: Path) -> None:
-            (target / _PROFILE).write_text(taken.to_json())
-
-        image.cache.publish(PROFILE_KIND, _profile_key(image), fill)
 
     # -- loading --------------------------------------------------------------------------------
 
@@ -254,7 +280,8 @@ class NativeEngine:
 
 
 def _profile_key(image: Image) -> str:
-    return key_of("profile", image.digest)
+    # Which counter is whose is the emitter's affair.
+    return key_of("profile", image.digest, _emitter())
 
 
 @cache
