@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,3 +198,16 @@ def cpython_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return obtain.unpacked(tmp_path_factory.mktemp("cpython"))
     except obtain.SuiteUnavailable as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def installed_extensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """coilbox's extensions found by name, also where coilbox runs without being installed."""
+    project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]
+    points = project["entry-points"]["coilbox.extensions"]
+    folder = tmp_path / "site" / "coilbox-0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: coilbox\nVersion: 0")
+    lines = ["[coilbox.extensions]", *(f"{name} = {value}" for name, value in points.items())]
+    (folder / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(str(folder.parent))

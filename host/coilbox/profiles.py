@@ -32,6 +32,7 @@ from pydantic import (
     model_validator,
 )
 
+from coilbox.bindings import load_extension
 from coilbox.clock import GuestClock
 from coilbox.errors import ConfigError, UsageError
 from coilbox.limits import LIMITS, Limits
@@ -300,6 +301,15 @@ class Profile(_Strict):
         None, description="Where its randomness comes from; the host's kernel if left out."
     )
 
+    extensions: dict[str, dict[str, Any] | None] = Field(
+        default={},
+        description="Extensions that the guest can import, by the names that `coilbox bind list` "
+        "shows, and their settings. Paths in these start at the working folder.",
+    )
+    grants: list[str] = Field(
+        default=[], description="Capabilities of extensions that the guest has, such as kv.read."
+    )
+
     @model_validator(mode="after")
     def _distinct_mounts(self) -> Profile:
         places = [guest_components(mount.guest) for mount in self.mounts]
@@ -310,7 +320,11 @@ class Profile(_Strict):
         return self
 
     def sandbox_options(self) -> dict[str, Any]:
-        """Keyword arguments for ``Sandbox``. Relative host paths start at the working folder."""
+        """Keyword arguments for ``Sandbox``. Relative host paths start at the working folder.
+
+        Raises:
+            ExtensionError: an extension is not installed, or its settings are wrong.
+        """
         scratch = self.scratch
         return {
             "image": self.image,
@@ -321,6 +335,11 @@ class Profile(_Strict):
             "scratch": scratch and Scratch(scratch.path, scratch.size, scratch.files),
             "clock": self.clock and self.clock.make(),
             "random_seed": None if self.random is None else self.random.seed,
+            "extensions": tuple(
+                load_extension(name, **(settings or {}))
+                for name, settings in self.extensions.items()
+            ),
+            "grants": tuple(self.grants),
         }
 
 

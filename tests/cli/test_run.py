@@ -327,3 +327,28 @@ def test_the_terminal_needs_no_encoding(process: Start) -> None:
     running = process("run", "--print", "-c", code, "größe", LC_ALL="C", PYTHONUTF8="0")
     out, err = running.communicate()
     assert (running.returncode, out, err) == (0, "['ü\\ud800', 'größe']\n".encode(), b"")
+
+
+@pytest.mark.usefixtures("installed_extensions")
+def test_extensions_and_grants(cli: Cli, tmp_path: Path) -> None:
+    code = (
+        "import coilbox_kv as kv\nkv.put('a', b'1')\nprint(kv.get('a'))\n"
+        "try: kv.delete('a')\nexcept PermissionError as error: print(error)"
+    )
+    options = ["--extension", "kv", "--extension", f"kv.path={tmp_path / 'kv.db'}"]
+    grants = ["--grant", "kv.read", "--grant", "kv.write"]
+    outcome = cli("run", *options, *grants, "-c", code)
+    assert outcome.out == "b'1'\n", outcome.err
+    outcome = cli("run", *options, "--grant", "kv.read", "-c", code)
+    assert "PermissionError: coilbox_kv.put needs the capability 'kv.write'" in outcome.err
+    profile = tmp_path / "p.yaml"
+    profile.write_text(f"version: 1\nextensions: {{kv: {{path: {tmp_path}/kv.db}}}}\n")
+    outcome = cli(
+        "run", "--profile", str(profile), "--grant", "kv.read", "--print", "-c", code[:18]
+    )
+    assert outcome.code == 0, outcome.err
+    for wrong in ("kv=1", ".a=1", "kv.a", "kv.=1"):
+        outcome = cli("run", "--extension", wrong, "-c", "1")
+        assert (outcome.code, "NAME.KEY=VALUE" in outcome.err) == (exits.USAGE, True)
+    outcome = cli("run", "--extension", "kv.max_byte=1", "-c", "1")
+    assert (outcome.code, "max_byte" in outcome.err) == (exits.USAGE, True)

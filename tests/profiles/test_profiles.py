@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coilbox import ConfigError, GuestClock, Limits, Mount, Scratch
+from coilbox import ConfigError, ExtensionError, GuestClock, Limits, Mount, Scratch
 from coilbox.limits import LIMITS
 from coilbox.profiles import load_profile, profile_names, schema_text
 from coilbox.resources import configs
@@ -37,6 +37,8 @@ def test_the_default_profile_is_what_a_sandbox_has_anyway() -> None:
         "scratch": None,
         "clock": None,
         "random_seed": None,
+        "extensions": (),
+        "grants": (),
     }
 
 
@@ -102,10 +104,43 @@ scratch: {size: 1MiB, path: /scratch, files: 7}
         "limits": Limits(0.5, 10**9, 1000, 120, 1024, 7, math.inf, 3, 2 << 20, math.inf, 5, 200),
         "clock": GuestClock(0.01, datetime.datetime(2030, 5, 6, 5, 8, 9, tzinfo=datetime.UTC)),
         "random_seed": 42,
+        "extensions": (),
+        "grants": (),
         "env": {"LANG": "C.UTF-8", "N": "1"},
         "mounts": (Mount(str(tmp_path / "data"), "/data"), Mount("/srv", "/srv/x", "rw")),
         "scratch": Scratch("/scratch", 1 << 20, 7),
     }
+
+
+@pytest.mark.usefixtures("installed_extensions")
+def test_extensions_and_grants(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        f"""
+version: 1
+extensions:
+  kv: {{path: {tmp_path}/kv.db}}
+  clock:
+grants: [kv.read]
+""",
+    )
+    options = load_profile(path).sandbox_options()
+    assert [item.spec.name for item in options["extensions"]] == ["coilbox_kv", "coilbox_clock"]
+    assert options["grants"] == ("kv.read",)
+
+
+@pytest.mark.usefixtures("installed_extensions")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extensions: {klock: {}}", "no extension 'klock'.*did you mean 'clock'"),
+        ("extensions: {kv: {max_bytes: much}}", "max_bytes: 'much' is not a size"),
+    ],
+)
+def test_wrong_extensions(tmp_path: Path, text: str, message: str) -> None:
+    profile = load_profile(write(tmp_path, f"version: 1\n{text}\n"))
+    with pytest.raises(ExtensionError, match=f"(?s){message}"):
+        profile.sandbox_options()
 
 
 def test_host_paths_start_at_the_profile_and_at_home(

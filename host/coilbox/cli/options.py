@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from coilbox.bindings import load_extension
 from coilbox.cli import types
 from coilbox.engines import ENGINE_NAMES, choose_engine
 from coilbox.images import open_image
@@ -71,6 +72,22 @@ _OPTIONS = (
         multiple=True,
         help="An environment variable of the guest; NAME alone takes its value from here.",
     ),
+    click.option(
+        "--extension",
+        "extensions",
+        metavar="NAME[.KEY=VALUE]",
+        type=types.extension,
+        multiple=True,
+        help="An extension that the guest can import (coilbox bind list), and its settings; a "
+        "VALUE is JSON or a text. May be given several times.",
+    ),
+    click.option(
+        "--grant",
+        "grants",
+        metavar="CAPABILITY",
+        multiple=True,
+        help="A capability of an extension that the guest has. May be given several times.",
+    ),
     *map(_limit_option, LIMITS),
     click.option(
         "--profile",
@@ -99,6 +116,8 @@ def open_sandbox(
     mounts: tuple[Mount, ...],
     scratch: Scratch | None,
     env: tuple[tuple[str, str], ...],
+    extensions: tuple[tuple[str, dict[str, Any]], ...],
+    grants: tuple[str, ...],
     profile: str | None,
     image: str | None,
     engine: str | None,
@@ -110,11 +129,21 @@ def open_sandbox(
         CoilboxError: the profile, an option, the image or the engine is at fault.
     """
     options: dict[str, Any] = {"mounts": (), "scratch": None, "env": {}, "limits": Limits()}
-    options |= {"image": None, "engine": "auto"}
+    options |= {"image": None, "engine": "auto", "extensions": (), "grants": ()}
+    wanted: dict[str, dict[str, Any]] = {}
     if profile is not None:
         from coilbox.profiles import load_profile
 
-        options = load_profile(profile).sandbox_options()
+        loaded = load_profile(profile)
+        options = loaded.model_copy(update={"extensions": {}}).sandbox_options()
+        wanted = {name: dict(settings or {}) for name, settings in loaded.extensions.items()}
+    for name, settings in extensions:
+        wanted.setdefault(name, {}).update(settings)
+    if wanted:
+        options["extensions"] = tuple(
+            load_extension(name, **settings) for name, settings in wanted.items()
+        )
+    options["grants"] = (*options["grants"], *grants)
     given = {name: value for name, value in limits.items() if value is not None}
     options["limits"] = dataclasses.replace(options["limits"], **given)
     options["mounts"] = (*options["mounts"], *mounts)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -85,3 +87,17 @@ def variable(text: str) -> tuple[str, str]:
             raise click.BadParameter(f"{name} is not set here; give it as {name}=VALUE")
         value = own
     return name, value
+
+
+def extension(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and setting of ``NAME`` or ``NAME.KEY=VALUE``; the value is JSON, or else a text."""
+    start, equals, value = text.partition("=")
+    name, dot, key = start.partition(".")
+    if not name or bool(dot) != bool(equals) or (dot and not key):
+        raise click.BadParameter(f"{text!r} is not NAME or NAME.KEY=VALUE, like kv.path=kv.db")
+    if not dot:
+        return name, {}
+    try:
+        return name, {key: json.loads(value)}
+    except ValueError:
+        return name, {key: value}
