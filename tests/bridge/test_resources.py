@@ -30,6 +30,19 @@ def test_closing(guest: Guest, probe: Any, wait_for: Any) -> None:
     assert guest("c.close(); c.close()\no = p.other()\no.poke(); o.close()") is None
 
 
+def test_a_stream_keeps_the_resource_that_it_came_from(
+    guest: Guest, probe: Any, wait_for: Any
+) -> None:
+    code = "import gc\nitems = p.counter().items(100)\ngc.collect()\np.add(1, 1)\nnext(items).name"
+    assert guest(code) == "0"
+    assert len(probe.open) == 1
+    assert guest("len(list(items))") == 99
+    guest("p.add(1, 1)")
+    wait_for(lambda: probe.open == [])
+    guest("items = p.counter().items(100)\nnext(items)\nitems.close()\np.add(1, 1)\nNone")
+    wait_for(lambda: probe.open == [])
+
+
 def test_they_end_with_the_sandbox(guest: Any, probe: Any) -> None:
     guest("kept = [p.counter() for _ in range(10)]\nNone")
     assert len(probe.open) == 10

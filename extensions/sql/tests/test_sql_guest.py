@@ -127,8 +127,7 @@ results[0].close()
 for row in results[1].rows():
     break
 del results, row
-with sql.query("SELECT 1") as last:
-    (row,) = last.rows()
+(row,) = sql.query("SELECT 1").rows()
 (found, row[0].value)
 """).check().value == ("more open-results than 2", 1)
 

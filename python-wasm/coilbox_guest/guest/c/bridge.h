@@ -51,8 +51,9 @@ typedef struct {
 PyObject *coilbox_read_reply(coilbox_reply *reply, const coilbox_plan *plan,
                              const coilbox_type *type, uint64_t *call);
 
+/* `owner` is the resource whose method returned the stream, or NULL; `exports` is stolen. */
 PyObject *coilbox_stream_new(coilbox_module *module, const coilbox_type *item, uint64_t handle,
-                             PyObject *exports);
+                             PyObject *exports, PyObject *owner);
 /* An awaitable that has its value; steals it, NULL included. */
 PyObject *coilbox_ready(PyObject *value);
 int coilbox_close_handle(uint64_t handle);

@@ -157,6 +157,12 @@ static PyObject *module_acall(PyObject *self, PyObject *const *args, Py_ssize_t 
   return future;
 }
 
+/* The resource whose method is called, or NULL. */
+static PyObject *method_owner(PyObject *values) {
+  PyObject *first = PyTuple_GET_SIZE(values) ? PyTuple_GET_ITEM(values, 0) : NULL;
+  return first && PyObject_TypeCheck(first, &coilbox_resource_type) ? first : NULL;
+}
+
 static PyObject *module_stream(PyObject *self, PyObject *const *args, Py_ssize_t count) {
   static const coilbox_type handle_type = {.kind = COILBOX_INT, .name = "int"};
   outgoing call = {0};
@@ -169,7 +175,8 @@ static PyObject *module_stream(PyObject *self, PyObject *const *args, Py_ssize_t
   Py_XDECREF(value);
   const coilbox_type *type = result_type(&call);
   if (value && !PyErr_Occurred() && type->kind == COILBOX_STREAM && handle)
-    return coilbox_stream_new(call.module, type->item, handle, call.exports);
+    return coilbox_stream_new(call.module, type->item, handle, call.exports,
+                              method_owner(args[1]));
   coilbox_drop_exports(call.exports);
   return PyErr_Occurred() ? NULL : coilbox_malformed("not a stream");
 }

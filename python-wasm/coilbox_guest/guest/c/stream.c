@@ -80,6 +80,7 @@ typedef struct {
   const coilbox_type *item;
   uint64_t handle; /* 0: closed or at its end */
   PyObject *exports;
+  PyObject *owner;   /* the resource whose method returned it: it stays open as long */
   PyObject *waiting; /* the future of items that were asked for, for Python; or None */
   PyObject **items;
   size_t position, count, window;
@@ -87,7 +88,7 @@ typedef struct {
 } stream_object;
 
 PyObject *coilbox_stream_new(coilbox_module *module, const coilbox_type *item, uint64_t handle,
-                             PyObject *exports) {
+                             PyObject *exports, PyObject *owner) {
   stream_object *stream = (stream_object *)coilbox_stream_type.tp_alloc(&coilbox_stream_type, 0);
   if (stream == NULL) {
     coilbox_drop_handle(handle);
@@ -98,6 +99,7 @@ PyObject *coilbox_stream_new(coilbox_module *module, const coilbox_type *item, u
   stream->item = item;
   stream->handle = handle;
   stream->exports = exports;
+  stream->owner = Py_XNewRef(owner);
   stream->waiting = Py_NewRef(Py_None);
   stream->window = FIRST_WINDOW;
   return (PyObject *)stream;
@@ -119,6 +121,7 @@ static void end(stream_object *stream) {
   PyObject *exports = stream->exports;
   stream->exports = NULL;
   coilbox_drop_exports(exports);
+  Py_CLEAR(stream->owner);
 }
 
 /* ---- items ---- */
@@ -324,6 +327,7 @@ static int stream_traverse(PyObject *self, visitproc visit, void *arg) {
   stream_object *stream = (stream_object *)self;
   Py_VISIT(stream->module);
   Py_VISIT(stream->exports);
+  Py_VISIT(stream->owner);
   Py_VISIT(stream->waiting);
   for (size_t i = stream->position; i < stream->count; i++)
     Py_VISIT(stream->items[i]);
