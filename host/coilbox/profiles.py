@@ -287,6 +287,9 @@ class Profile(_Strict):
         default=None, description="An image's name or key; the default if none."
     )
     engine: str = Field(default="auto", description="An engine's name, or auto.")
+    isolation: Literal["none", "process"] = Field(
+        default="none", description="process: in a worker behind walls of the kernel's (Linux)."
+    )
     limits: LimitsSection = Field(default=LimitsSection(), description="What the guest may use.")
     env: dict[Variable, str] = Field(default={}, description="The guest's environment variables.")
     mounts: list[MountSection] = Field(default=[], description="Directories of the host it sees.")
@@ -329,6 +332,7 @@ class Profile(_Strict):
         return {
             "image": self.image,
             "engine": self.engine,
+            "isolation": self.isolation,
             "limits": Limits(**{spec.name: getattr(self.limits, spec.key) for spec in LIMITS}),
             "env": dict(self.env),
             "mounts": tuple(Mount(item.host, item.guest, item.mode) for item in self.mounts),

@@ -35,6 +35,15 @@ def pid_of(box: Sandbox) -> int:
     return found
 
 
+def hang(pid: int) -> None:
+    """Stop a process, and wait until each of its threads has stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    while any(
+        ") T " not in (task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()
+    ):
+        time.sleep(0.01)
+
+
 def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
@@ -104,7 +113,7 @@ def test_cpu_time_is_limited(sandbox: SandboxFactory) -> None:
 def test_a_hung_worker_is_killed(sandbox: SandboxFactory) -> None:
     box = sandbox(limits=Limits(wall_seconds=0.5))
     pid = pid_of(box)
-    os.kill(pid, signal.SIGSTOP)
+    hang(pid)
     result = box.run("1")
     assert isinstance(result.error, TimeLimitExceeded)
     assert gone(pid)
@@ -114,7 +123,7 @@ def test_a_hung_worker_is_killed(sandbox: SandboxFactory) -> None:
 
 def test_a_hung_worker_is_killed_when_cancelled(sandbox: SandboxFactory) -> None:
     box = sandbox()
-    os.kill(pid_of(box), signal.SIGSTOP)
+    hang(pid_of(box))
     threading.Timer(0.2, box.cancel).start()
     begin = time.monotonic()
     assert isinstance(box.run("1").error, GuestCancelled)
@@ -124,7 +133,7 @@ def test_a_hung_worker_is_killed_when_cancelled(sandbox: SandboxFactory) -> None
 def test_a_worker_that_does_not_read_is_killed(sandbox: SandboxFactory) -> None:
     """The host does not wait for room in the connection for ever."""
     box = sandbox(limits=Limits(wall_seconds=0.5))
-    os.kill(pid_of(box), signal.SIGSTOP)
+    hang(pid_of(box))
     result = box.call("builtins:len", bytes(8 << 20))
     assert isinstance(result.error, TimeLimitExceeded)
 

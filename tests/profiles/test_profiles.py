@@ -31,6 +31,7 @@ def test_the_default_profile_is_what_a_sandbox_has_anyway() -> None:
     assert load_profile("default").sandbox_options() == {
         "image": None,
         "engine": "auto",
+        "isolation": "none",
         "limits": Limits(),
         "env": {},
         "mounts": (),
@@ -85,6 +86,7 @@ version: 1
 description: everything
 image: other
 engine: wasmtime
+isolation: process
 limits:
   {wall: 500ms, memory: 1GB, output: 1000, cpu: 2m, value: 1KiB,
    host_calls: 7, host_call_bytes: none, open_files: 3, written: 2MiB,
@@ -101,6 +103,7 @@ scratch: {size: 1MiB, path: /scratch, files: 7}
     assert load_profile(path).sandbox_options() == {
         "image": "other",
         "engine": "wasmtime",
+        "isolation": "process",
         "limits": Limits(0.5, 10**9, 1000, 120, 1024, 7, math.inf, 3, 2 << 20, math.inf, 5, 200),
         "clock": GuestClock(0.01, datetime.datetime(2030, 5, 6, 5, 8, 9, tzinfo=datetime.UTC)),
         "random_seed": 42,

@@ -137,6 +137,7 @@ def find_contestants(
     python: str | None = None,
     peers: Iterable[str] | None = None,
     image: str | None = None,
+    isolation: bool = False,
 ) -> list[Contestant]:
     """Who takes part: plain Python, coilbox on engines, peers.
 
@@ -145,6 +146,7 @@ def find_contestants(
         python: the plain Python; ``python3.14`` if it is on PATH, else this interpreter, if None.
         peers: names, or ``name=interpreter``; those that this interpreter has if None.
         image: coilbox's image; the default if None.
+        isolation: coilbox in worker processes as well.
 
     Raises:
         UsageError: there is no such interpreter or peer.
@@ -153,6 +155,9 @@ def find_contestants(
     for engine in engines or _engines_there(image):
         options = {"engine": engine, "image": image}
         found.append(Contestant(f"coilbox/{engine}", "coilbox", options=options))
+        if isolation:
+            options = options | {"isolation": "process"}
+            found.append(Contestant(f"coilbox/{engine}, worker", "coilbox", options=options))
     if peers is None:
         peers = [name for name in PEERS if importlib.util.find_spec(name) is not None]
     found += [_peer(text) for text in peers]

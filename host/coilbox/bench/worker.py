@@ -108,6 +108,7 @@ class Coilbox:
     def __init__(self, options: dict[str, Any]) -> None:
         self._box = importlib.import_module("coilbox")
         self._options = {"engine": options.get("engine", "auto"), "image": options.get("image")}
+        self._options["isolation"] = options.get("isolation", "none")
         self._options["limits"] = self._box.Limits(_LONG_SECONDS, _MEMORY_BYTES)
 
     def describe(self) -> str:
@@ -498,9 +499,11 @@ def _silent_pipe() -> Iterator[BinaryIO]:
 
 
 def _memory() -> dict[str, int]:
-    """PSS and RSS of this process and its children, in bytes (Linux only)."""
-    children = Path("/proc/self/task").glob("*/children")
-    pids = ["self", *(pid for path in children for pid in path.read_text().split())]
+    """PSS and RSS of this process and its descendants, in bytes (Linux only)."""
+    pids = ["self"]
+    for pid in pids:  # which grows
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            pids += path.read_text().split()
     total = {"pss": 0, "rss": 0}
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

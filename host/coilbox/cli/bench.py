@@ -45,10 +45,12 @@ from coilbox.engines import ENGINE_NAMES
 )
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds of CPU programs.  [default: 3]")
 @click.option("--image", metavar="NAME", help="The image, as for coilbox run.")
+@click.option("--isolation", is_flag=True, help="Measure coilbox in worker processes as well.")
 def command(
     quick: bool,
     as_json: bool,
     engines: tuple[str, ...],
+    isolation: bool,
     peers: tuple[str, ...],
     no_peers: bool,
     python: str | None,
@@ -70,7 +72,7 @@ def command(
     if peers and no_peers:
         raise click.UsageError("--peer and --no-peers exclude each other")
     chosen = () if no_peers else peers or None
-    contestants = find_contestants(engines, python, chosen, image)
+    contestants = find_contestants(engines, python, chosen, image, isolation)
     open_image(image)  # built here, where its progress is seen, and not in a worker
     settings = Settings(quick, rounds or (1 if quick else 3), parts, programs)
     report = run_benchmark(contestants, settings, progress_for())

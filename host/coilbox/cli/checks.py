@@ -254,6 +254,31 @@ def _self_test(name: str) -> Finding:
     )
 
 
+def _isolation(name: str) -> Finding:
+    from coilbox import Sandbox
+    from coilbox.isolation import seccomp
+    from coilbox.isolation.walls import WALLS
+
+    reason = seccomp.supported()
+    if reason is not None:
+        return Finding("skipped", f"isolation='process' does not work here: {reason}")
+    image = find_image(name)
+    if image is None:
+        return Finding("skipped", "there is no image")
+    with Sandbox(image, isolation="process") as sandbox:
+        if sandbox.run("1 + 1").check().value != 2:
+            return Finding("failure", "a worker process calculates wrong")
+        missing = [wall for wall in WALLS if wall not in sandbox.walls]
+    if missing:
+        return Finding(
+            "warning",
+            f"works, without {', '.join(missing)}",
+            "the kernel refuses these here, as containers often do; docs/isolation.md says what "
+            "each is worth",
+        )
+    return Finding("ok", f"all {len(WALLS)} walls stand around a worker process")
+
+
 CHECKS: dict[str, Callable[[str], Finding]] = {
     "python": _python,
     "packages": _packages,
@@ -266,4 +291,5 @@ CHECKS: dict[str, Callable[[str], Finding]] = {
     "image": _image,
     "compiled code": _compiled,
     "self-test": _self_test,
+    "isolation": _isolation,
 }

@@ -15,7 +15,7 @@ from coilbox.engines import ENGINE_NAMES, choose_engine
 from coilbox.images import open_image
 from coilbox.limits import DEFAULT_LIMITS, LIMITS, Limits, LimitSpec
 from coilbox.mounts import Mount, Scratch
-from coilbox.sandbox import Sandbox
+from coilbox.sandbox import Isolation, Sandbox
 from coilbox.units import format_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -101,6 +101,11 @@ _OPTIONS = (
         type=click.Choice(["auto", *ENGINE_NAMES]),
         help="What runs the guest.  [default: auto]",
     ),
+    click.option(
+        "--isolation",
+        type=click.Choice(["none", "process"]),
+        help="process: in a worker process behind walls of the kernel's.  [default: none]",
+    ),
 )
 
 
@@ -121,6 +126,7 @@ def open_sandbox(
     profile: str | None,
     image: str | None,
     engine: str | None,
+    isolation: Isolation | None,
     **limits: float | None,
 ) -> Sandbox:
     """The sandbox that the options describe. Building and compiling show their progress.
@@ -129,7 +135,8 @@ def open_sandbox(
         CoilboxError: the profile, an option, the image or the engine is at fault.
     """
     options: dict[str, Any] = {"mounts": (), "scratch": None, "env": {}, "limits": Limits()}
-    options |= {"image": None, "engine": "auto", "extensions": (), "grants": ()}
+    options |= {"image": None, "engine": "auto", "isolation": "none"}
+    options |= {"extensions": (), "grants": ()}
     wanted: dict[str, dict[str, Any]] = {}
     if profile is not None:
         from coilbox.profiles import load_profile
@@ -150,6 +157,7 @@ def open_sandbox(
     options["env"] |= dict(env)
     options["scratch"] = scratch or options["scratch"]
     options["engine"] = engine or options["engine"]
+    options["isolation"] = isolation or options["isolation"]
     opened = open_image(image or options["image"])
     chosen = choose_engine(options["engine"], opened)
     if not chosen.compiled(opened):

@@ -18,6 +18,15 @@ from pathlib import Path
 from coilbox.isolation import seccomp
 from coilbox.isolation.kernel import call, system_call
 
+WALLS = (
+    *("user namespace", "network namespace", "ipc namespace", "uts namespace"),
+    *("cgroup namespace", "process namespace", "empty file system"),
+    *("core limit", "file size limit", "files limit", "processes limit"),
+    *("memory limit", "address space limit"),
+    *("no capabilities", "no new privileges", "seccomp"),
+)
+"""The names of all walls. The last three always stand, or no worker starts."""
+
 # linux/sched.h
 _NAMESPACES = {
     "network namespace": 0x40000000,
