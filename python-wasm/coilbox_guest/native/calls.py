@@ -38,6 +38,13 @@ def _finish_call(self: FunctionEmitter, text: str, results: tuple[int, ...]) -> 
             stack.push_name(f"{name}.v{index}", kind)
 
 
+def _pop_index(self: FunctionEmitter) -> str:
+    """The index of an indirect call. The loads in its arguments come before its checks, and C
+    evaluates what is called and what is passed in any order."""
+    self.stack.keep_memory()
+    return self.stack.pop().number
+
+
 def _pop_arguments(self: FunctionEmitter, kind: FuncType) -> list[str]:
     return self.stack.pop_numbers(len(kind.params))
 
@@ -63,7 +70,7 @@ def _call_indirect(self: FunctionEmitter, instruction: Instr) -> None:
     plan = self.plan
     type_, table = plan.canonical[instruction[1]], instruction[2]
     kind = plan.types[type_]
-    index = self.stack.pop().number
+    index = _pop_index(self)
     values = _pop_arguments(self, kind)
     entries = plan.tables[table].entries
     if entries is not None:
@@ -238,7 +245,7 @@ def _return_call_indirect(self: FunctionEmitter, instruction: Instr) -> None:
     plan = self.plan
     type_, table = plan.canonical[instruction[1]], instruction[2]
     kind = plan.types[type_]
-    index = strip(self.stack.pop().number)
+    index = strip(_pop_index(self))
     values = _pop_arguments(self, kind)
     entries = plan.tables[table].entries
     if entries is None:
