@@ -340,19 +340,16 @@ class MemoryDirectory(Directory):
             raise WasiError(c.ENOENT)
         if len(new_name) > c.NAME_MAX:
             raise WasiError(c.ENAMETOOLONG)
-        if isinstance(node, MemoryDirectory):
-            above: MemoryDirectory | None = directory
-            while above is not None:
-                if above is node:
-                    raise WasiError(c.EINVAL)
-                above = above.parent
+        if isinstance(node, MemoryDirectory) and directory._lies_in(node):
+            raise WasiError(c.EINVAL)
         target = directory.children.get(new_name)
         if target is node:
             return
         if target is not None:
             if isinstance(target, MemoryDirectory):
                 if not isinstance(node, MemoryDirectory):
-                    raise WasiError(c.EISDIR)
+                    # As on Linux: a directory that holds the file is first of all not empty.
+                    raise WasiError(c.ENOTEMPTY if self._lies_in(target) else c.EISDIR)
                 if target.children:
                     raise WasiError(c.ENOTEMPTY)
             elif isinstance(node, MemoryDirectory):
@@ -363,6 +360,13 @@ class MemoryDirectory(Directory):
         directory._add(new_name, node)
         if isinstance(node, MemoryDirectory):
             node.parent = directory
+
+    def _lies_in(self, other: MemoryDirectory) -> bool:
+        """Whether this directory is the other one or somewhere below it."""
+        above: MemoryDirectory | None = self
+        while above is not None and above is not other:
+            above = above.parent
+        return above is other
 
     def set_times(self, name: bytes, atime: int | None, mtime: int | None) -> None:
         """Set the time of change of a name."""
