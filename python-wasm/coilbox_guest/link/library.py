@@ -11,6 +11,8 @@ from .spec import SharedLibrary
 
 BASE_SYMBOL = "coilbox_library_{}"
 """The name of the memory that is reserved for a library, by its number."""
+MAX_ALIGN = 16
+"""The largest exponent of an alignment."""
 
 
 class Library:
@@ -24,6 +26,8 @@ class Library:
         if dylink is None:
             raise LinkError(f"{self.name} is not a shared library: it has no dylink.0 section")
         self.dylink: Dylink = dylink
+        if max(dylink.memory_align, dylink.table_align) > MAX_ALIGN:
+            raise LinkError(f"{self.name} wants an alignment of more than 2**{MAX_ALIGN} bytes")
         self.exports = {item.name: item for item in module.exports}
         self.functions: list[Import] = module.imported(FUNC)
         self.global_imports: list[Import] = module.imported(GLOBAL)

@@ -18,6 +18,7 @@ from coilbox_guest.wasm import (
     Rewriter,
     Scanner,
     TableType,
+    WasmFormatError,
     encode_instr,
 )
 from coilbox_guest.wasm.opcodes import BY_NAME, CALL, END, I32_CONST, REF_FUNC, RETURN_CALL
@@ -32,6 +33,8 @@ from .symbols import CONSTRUCTORS, FunctionRef, HostRef, Symbols, Target
 
 STACK_POINTER: Final = "__stack_pointer"
 INITIALISE: Final = "_initialize"
+# Far above what a guest needs; a library that says more is damaged, and would take gigabytes here.
+MAX_TABLE: Final = 1 << 20
 
 
 def wanted_exports(libraries: Sequence[Library], spec: LinkSpec) -> list[str]:
@@ -50,7 +53,13 @@ def wanted_exports(libraries: Sequence[Library], spec: LinkSpec) -> list[str]:
 
 def merge(main: Module, libraries: Sequence[Library], spec: LinkSpec) -> LinkResult:
     """Merge. `main` is what `Toolchain.link` gave. Raises LinkError."""
-    return _Merge(main, libraries, spec).run()
+    try:
+        return _Merge(main, libraries, spec).run()
+    except WasmFormatError:
+        raise
+    except (IndexError, KeyError, ValueError) as error:
+        # The reader checks the format; an index of what is not there shows when it is used.
+        raise LinkError(f"a library names something that it does not have: {error!r}") from error
 
 
 class _Merge:
@@ -104,15 +113,20 @@ class _Merge:
     def place_libraries(self) -> int:
         """Give libraries their addresses and slots; the first free slot."""
         (table,) = self.main.tables
+        (room,) = self.main.memories
         slot = table.limits.minimum
         for library in self.libraries:
             memory = self.address(library.base_symbol)
+            if memory + library.dylink.memory_size > room.limits.minimum << 16:
+                raise LinkError(f"{library.name}: no room for its memory at {memory:#x}")
             if memory & ((1 << library.dylink.memory_align) - 1):
                 raise LinkError(f"{library.name}: its memory at {memory:#x} is not aligned")
             step = 1 << library.dylink.table_align
             slot = -(-slot // step) * step
             library.place(memory, slot)
             slot += library.dylink.table_size
+            if slot > MAX_TABLE:
+                raise LinkError(f"{library.name}: wants {library.dylink.table_size} table slots")
         return slot
 
     def fill_table(self, end: int) -> None:
@@ -159,6 +173,8 @@ class _Merge:
         target = self.symbols.resolve(unit, index)
         if slot in self.table:
             raise LinkError(f"table slot {slot} is filled twice")
+        if slot > MAX_TABLE:
+            raise LinkError(f"table slot {slot} is outside the table")
         if target is not None:
             self.table[slot] = target
             slots.setdefault(target, slot)
