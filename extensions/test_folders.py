@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -10,9 +11,11 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import yaml
 
 from coilbox.bindings import load_spec
 from coilbox.bindings.generate.files import files, outdated
+from coilbox.errors import ExtensionError
 
 HERE = Path(__file__).parent
 FOLDERS = sorted(path.parent for path in HERE.glob("*/extension.yaml"))
@@ -43,6 +46,30 @@ def test_the_entry_points_are_the_folders() -> None:
     for name, value in points.items():
         factory = EntryPoint(name, value, "coilbox.extensions").load()
         assert factory.__module__.startswith(f"coilbox.extensions.{name}"), value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clock: {start: 2026-01-31T12:00:00Z, tick: 1ms, jitter: 0.5, seed: 7}",
+        "files: {max_bytes: 1MiB, max_files: 10, max_read_bytes: 64KiB, writable: true}",
+        "http: {allow: [example.com], methods: [GET], timeout: 5s, allow_addresses: [10.0.0.0/8]}",
+        "kv: {path: kv.db, max_bytes: 1MiB, max_keys: 10, max_value_bytes: 1kB}",
+        "log: {logger: my.guests, level: info, max_bytes: 1MiB}",
+        "sql: {databases: {main: 'sqlite:///kv.db'}, timeout: 2s, max_rows: 10}",
+    ],
+)
+def test_settings_may_come_from_yaml(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sqlite3.connect("kv.db").close()
+    ((name, settings),) = yaml.safe_load(text).items()
+    value = PROJECT["entry-points"]["coilbox.extensions"][name]
+    made = EntryPoint(name, value, "coilbox.extensions").load()(**settings)
+    assert made.spec.name == f"coilbox_{name}"
+    with pytest.raises(ExtensionError, match="no_such: there is no such setting"):
+        EntryPoint(name, value, "coilbox.extensions").load()(**settings, no_such=1)
 
 
 def test_the_wheel_holds_the_extensions_and_not_their_tests(tmp_path: Path) -> None:

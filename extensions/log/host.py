@@ -9,19 +9,27 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from coilbox.bindings.host import Context
-from coilbox.bindings.settings import Count, settings
+from coilbox.bindings.settings import Count, Size, settings
 from coilbox.extensions.log.coilbox_log_host import CoilboxLogExtension, Value, ValueNothing
 from coilbox.extensions.log.text import lines, logger_name, one_line
 
 _MAX_NAME = 256
+_PER_RECORD = 100  # bytes that a record takes besides its text, about
 
 
 class _Log:
     def __init__(
-        self, prefix: str, level: int, max_message: int, max_extra: int, max_loggers: int
+        self,
+        prefix: str,
+        level: int,
+        max_bytes: int,
+        max_message: int,
+        max_extra: int,
+        max_loggers: int,
     ) -> None:
         self._prefix = prefix
         self._level = level
+        self._max_bytes = max_bytes
         self._max_message = max_message
         self._max_extra = max_extra
         self._max_loggers = max_loggers
@@ -42,25 +50,26 @@ class _Log:
         level = min(max(level, 1), logging.CRITICAL)
         if level < self._level or not logger.isEnabledFor(level):
             return
-        record = logger.makeRecord(
-            logger.name,
-            level,
-            "<guest>",
-            0,
-            one_line(message, self._max_message),
-            (),
-            None,
-            extra={
-                "sandbox_id": context.sandbox_id,
-                "guest_name": one_line(name, _MAX_NAME),
-                "guest_extra": self._extra(extra),
-            },
-        )
-        if exception is not None:
-            # Formatters print it under the message. The bar keeps lines of the guest from
-            # looking like records of their own.
-            shown = lines(exception, self._max_message)
-            record.exc_text = "\n".join(f"  | {line}" for line in shown)
+        text = one_line(message, self._max_message)
+        name = one_line(name, _MAX_NAME)
+        kept = self._extra(extra)
+        # Formatters print it under the message. The bar keeps lines of the guest from looking
+        # like records of their own.
+        shown = [] if exception is None else lines(exception, self._max_message)
+        trace = "\n".join(f"  | {line}" for line in shown)
+        size = _PER_RECORD + len(text) + len(name) + len(trace)
+        size += sum(len(key) + len(str(value)) for key, value in kept.items())
+        written = context.state["written"] = context.state.get("written", 0) + size
+        if written > self._max_bytes:
+            if written - size > self._max_bytes:
+                return
+            level, name, kept, trace = logging.WARNING, "", {}, ""
+            text = (
+                f"the sandbox has logged {self._max_bytes} bytes, its further records are dropped"
+            )
+        sandbox = {"sandbox_id": context.sandbox_id, "guest_name": name, "guest_extra": kept}
+        record = logger.makeRecord(logger.name, level, "<guest>", 0, text, (), None, extra=sandbox)
+        record.exc_text = trace or None
         logger.handle(record)
 
     def threshold(self, context: Context, /) -> int:
@@ -100,6 +109,7 @@ def extension(
     *,
     logger: Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*(\.[\w-]+)*$")] = "coilbox.guest",
     level: Annotated[int, BeforeValidator(_level), Field(ge=0, le=255)] = logging.NOTSET,
+    max_bytes: Size = 16 << 20,
     max_message: Count = 8192,
     max_extra: Count = 32,
     max_loggers: Count = 100,
@@ -112,6 +122,7 @@ def extension(
     Args:
         logger: the logger that gets them; those of named guest loggers go to loggers below it.
         level: records below this level are dropped; a number or a name such as ``INFO``.
+        max_bytes: what each sandbox may log in all, in bytes; then its records are dropped.
         max_message: how many characters are kept of a message, a traceback and a value.
         max_extra: how many further attributes are kept.
         max_loggers: how many loggers the guests' names may make.
@@ -119,7 +130,7 @@ def extension(
     Raises:
         ExtensionError: a setting is wrong.
     """
-    made = CoilboxLogExtension(_Log(logger, level, max_message, max_extra, max_loggers))
+    made = CoilboxLogExtension(_Log(logger, level, max_bytes, max_message, max_extra, max_loggers))
     guest = Path(__file__).parent / "guest" / "coilbox_logging.py"
     made.ship("coilbox_logging", guest.read_text(encoding="utf-8"))
     return made

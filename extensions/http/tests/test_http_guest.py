@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from coilbox import Limits, TimeLimitExceeded
 from coilbox.extensions.http import extension
 
 from .conftest import Server
@@ -222,6 +223,19 @@ coilbox_urllib.uninstall()
 assert urllib.request.urlopen is real
 errors
 """) == [(404, b"text"), "URLError", "InvalidRequest"]
+
+
+def test_a_request_ends_with_the_run(sandbox: Any, server: Server) -> None:
+    made = extension(allow=[server.url], allow_addresses=["127.0.0.1"], timeout=600)
+    box = sandbox(extensions=[made], grants=["http.fetch"], limits=Limits(wall_seconds=0.5))
+    for call in (
+        "http.fetch(URL)",
+        "list(http.open(URL).body())",
+        "asyncio.run(http.fetch_async(URL))",
+    ):
+        code = f"import asyncio, coilbox_http as http\nURL = '{server.url}/slow'\n{call}"
+        assert isinstance(box.run(code).error, TimeLimitExceeded)
+        box.reset()
 
 
 def test_without_the_grant(sandbox: Any, server: Server) -> None:

@@ -102,6 +102,18 @@ def test_lengths_are_bounded() -> None:
     assert record.exc_text.count("\n") == 5
 
 
+def test_the_whole_log_is_bounded() -> None:
+    log = Log(max_bytes=10_000)
+    for number in range(1000):
+        log.write(10, "n", f"{number}" + "x" * 500, extra={"k": ValueText("y" * 500)})
+    assert len(log.records) == 10
+    assert log.records[-1].levelno == logging.WARNING
+    assert log.records[-1].getMessage() == (
+        "the sandbox has logged 10000 bytes, its further records are dropped"
+    )
+    assert sum(len(record.getMessage()) for record in log.records) < 10_000
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

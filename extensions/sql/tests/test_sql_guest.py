@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coilbox import Limits, TimeLimitExceeded
 from coilbox.extensions.sql import extension
 
 GRANTS = ["sql.query"]
@@ -150,6 +151,19 @@ found
         .value
         == 0.2
     )
+
+
+def test_a_query_ends_with_the_run(sandbox: Any, shop: Path) -> None:
+    made = extension(databases={"main": f"sqlite:///{shop}"}, timeout=600)  # type: ignore[dict-item]
+    box = sandbox(extensions=[made], grants=GRANTS, limits=Limits(wall_seconds=0.5))
+    program = """
+import asyncio, coilbox_sql as sql
+
+endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+"""
+    for call in ("sql.query(endless)", "asyncio.run(sql.query_async(endless))"):
+        assert isinstance(box.run(program + call).error, TimeLimitExceeded)
+        box.reset()
 
 
 def test_without_the_grant(sandbox: Any, shop: Path) -> None:
