@@ -42,22 +42,33 @@ class Entropy(Protocol):
 
 
 class SystemClock:
-    """The host's clocks; the monotonic one starts near 0, so as not to tell the host's uptime."""
+    """The host's clocks; those without a date start near 0, so as not to tell what was before."""
 
-    __slots__ = ("_start", "resolution")
+    __slots__ = ("_cpu_seen", "_cpu_start", "_start", "_thread", "resolution")
 
     def __init__(self) -> None:
         self.resolution = 1
         self._start = time.monotonic_ns() - 1_000_000_000
+        self._thread = self._cpu_start = self._cpu_seen = 0
 
     # Static, so that a call costs no bound method of ours.
     realtime = staticmethod(time.time_ns)
-    process_cpu = staticmethod(time.thread_time_ns)
-    thread_cpu = staticmethod(time.thread_time_ns)
 
     def monotonic(self) -> int:
         """Nanoseconds since the sandbox's start, plus one second."""
         return time.monotonic_ns() - self._start
+
+    def process_cpu(self) -> int:
+        """CPU time of the guest's thread since the guest first asked for it on this thread."""
+        now, thread = time.thread_time_ns(), threading.get_ident()
+        if thread != self._thread:
+            self._thread, self._cpu_start = thread, now - self._cpu_seen
+        self._cpu_seen = max(now - self._cpu_start, self._cpu_seen)
+        return self._cpu_seen
+
+    def thread_cpu(self) -> int:
+        """The same: the guest has one thread."""
+        return self.process_cpu()
 
     def wait(self, duration: int, stop: threading.Event | None) -> bool:
         """Sleep."""
@@ -91,9 +102,7 @@ class CoarseClock(SystemClock):
 
     def process_cpu(self) -> int:
         """CPU time of the guest's thread."""
-        return self._cut(time.thread_time_ns())
-
-    thread_cpu = process_cpu
+        return self._cut(super().process_cpu())
 
     def _cut(self, value: int) -> int:
         return value - value % self.resolution
