@@ -1,4 +1,4 @@
-"""Fuzzing, seeded and bounded: every suite's ``test_fuzz.py`` explores a strategy with it.
+"""Fuzzing, seeded and bounded: every suite's ``test_fuzz.py`` explores strategies with it.
 
 ``make test`` does one small round for each target. With ``COILBOX_SLOW=1`` (``make test-all``)
 rounds go on for ``COILBOX_FUZZ_SECONDS`` (20) for each target. The first round's seed is

@@ -1,0 +1,37 @@
+"""SECURITY.md: what it links is there, and its claims about tests are not about nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from coilbox.profiles import load_profile
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "SECURITY.md").read_text()
+LINKS = sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT)))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_what_it_links_exists(link: str) -> None:
+    target = ROOT / link
+    assert target.is_file(), f"SECURITY.md links {link}, which does not exist"
+    if target.name.startswith("test_"):
+        assert re.search(r"^def test_", target.read_text(), re.M), f"{link} tests nothing"
+
+
+def test_it_links_a_test_for_each_promise() -> None:
+    table = TEXT.split("| promise | tests |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(table) >= 10
+    for row in table:
+        assert "](tests/" in row, row
+
+
+def test_what_it_advises_is_there() -> None:
+    load_profile("strict")
+    for path in ("python-wasm/coilbox_guest/parts/parts.lock", "tests/fuzzing.py"):
+        assert path in TEXT
+        assert (ROOT / path).is_file()
+    assert (ROOT / "SECURITY.md").read_text().count("security advisories") == 1
