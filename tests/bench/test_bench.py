@@ -49,7 +49,8 @@ def test_peers_that_are_installed(image: Image, peer: str) -> None:
     report = run_benchmark(contestants, dataclasses.replace(QUICK, programs=("queens",)))
     for measures in report.parts.values():
         for measure in measures.values():
-            assert measure.figures[peer].samples, measure.title
+            own = measure.title.startswith("extension:")  # what coilbox alone has
+            assert measure.figures[peer].samples or own, measure.title
 
 
 def test_parts_programs_and_rounds_can_be_chosen() -> None:

@@ -129,11 +129,29 @@ class _Benchmark:
             found = driver.ask("guest_call", count=count)
             return None if found is None else [found]
 
+        def typed(what: str, count: int, driver: Driver) -> list[float] | None:
+            found = driver.ask("typed_call", what=what, count=count)
+            return None if found is None else [found]
+
+        awaited, items = self._settings.amount(1000, 10), self._settings.amount(1_000_000, 100)
+        extensions = {
+            "typed-add": ("extension: call, two small ints", "add", count),
+            "typed-record": ("extension: record of six fields", "record", count),
+            "typed-bytes": ("extension: 1 MiB there and back", "bytes", min(count, 100)),
+            "awaited": (f"extension: {awaited} awaited calls of 10 ms", "awaited", awaited),
+            "stream": (f"extension: stream of {items} ints", "stream", items),
+            "load": ("extension: import of 50 functions", "load", 0),
+        }
+        typed_measures = {
+            name: self._measure(title, "s", partial(typed, what, amount))
+            for name, (title, what, amount) in extensions.items()
+        }
         return {
             "add": self._measure("host call, two small ints", "s", partial(host, "add")),
             "bytes": self._measure("100 KB to the host and back", "s", partial(host, "bytes")),
             "record": self._measure("record to the host and back", "s", partial(host, "record")),
             "guest": self._measure("guest call, two small ints", "s", guest),
+            **typed_measures,
         }
 
     def memory(self) -> dict[str, Measure]:

@@ -144,6 +144,11 @@ class Coilbox:
         with self._box.Sandbox(**self._options, functions=functions) as sandbox:
             return float(sandbox.run(f"{code}\ntimed()").check().value)
 
+    def typed_call(self, what: str, count: int) -> float:
+        """Seconds of a call of an extension's function, see ``coilbox.bench.typed``."""
+        typed = importlib.import_module("coilbox.bench.typed")
+        return float(typed.measure(what, count, self._options))
+
     def guest_call(self, count: int) -> float:
         """See Runtime."""
         with self._box.Sandbox(**self._options) as sandbox:
@@ -413,7 +418,10 @@ class Worker:
         except NotImplementedError:
             return {"value": None}
         except Exception as error:
-            return {"error": f"{type(error).__name__}: {str(error)[-500:]}"}
+            text = str(error)
+            if len(text) > 500:
+                text = f"{text[:250]} ... {text[-250:]}"
+            return {"error": f"{type(error).__name__}: {text}"}
 
     def op_describe(self) -> dict[str, str]:
         """What and where the contestant is."""
@@ -461,6 +469,12 @@ class Worker:
     def op_host_call(self, what: str, count: int) -> float:
         """Seconds of a call from the guest to the host."""
         return self._runtime.host_call(what, count)
+
+    def op_typed_call(self, what: str, count: int) -> float:
+        """Seconds of a call of an extension's function; coilbox alone has such."""
+        if not isinstance(self._runtime, Coilbox):
+            raise NotImplementedError
+        return self._runtime.typed_call(what, count)
 
     def op_guest_call(self, count: int) -> float:
         """Seconds of a call from the host to the guest."""

@@ -76,6 +76,7 @@ class Bridge:
         self._thread: int | None = None
         self._broken: BaseException | None = None
         self._waiting = Waiting()
+        self._rings = False  # a ring is on its way
         self._running: set[Work] = set()
         self._control = Control(self)
         self._asked: deque[Asked] = deque()
@@ -227,6 +228,15 @@ class Bridge:
         if raised is not None:
             self.break_off(raised)
         self._control.ended(work)
+        if not loop_thread.is_current:
+            self._waiting.ring()
+        elif not self._rings:
+            # Calls that end in one turn of the event loop wake the guest's thread once.
+            self._rings = True
+            asyncio.get_running_loop().call_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._rings = False
         self._waiting.ring()
 
     def break_off(self, error: BaseException) -> None:
