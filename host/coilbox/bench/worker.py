@@ -515,12 +515,15 @@ def _silent_pipe() -> Iterator[BinaryIO]:
 def _memory() -> dict[str, int]:
     """PSS and RSS of this process and its descendants, in bytes (Linux only)."""
     pids = ["self"]
+    total = {"pss": 0, "rss": 0}
     for pid in pids:  # which grows
         for path in Path(f"/proc/{pid}/task").glob("*/children"):
             pids += path.read_text().split()
-    total = {"pss": 0, "rss": 0}
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        try:
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            continue
+        for line in rollup.splitlines():
             name, _, rest = line.partition(":")
             if name.lower() in total:
                 total[name.lower()] += int(rest.split()[0]) * 1024

@@ -61,14 +61,15 @@ def _write(instance: Instance, address: int, data: Reply) -> None:
 def _memory_exhausted(instance: Instance, wanted: int) -> None:
     limit = _session(instance).limits.memory_bytes
     used = instance.memory_size + wanted
-    raise StopGuest(
-        MemoryLimitExceeded(
-            f"the guest needed {used} bytes of memory, more than its limit of {limit} "
-            "(Limits.memory_bytes)",
-            limit=limit,
-            used=used,
+    if used > limit:
+        text = f"more than its limit of {limit} (Limits.memory_bytes)"
+    else:
+        text = (
+            f"which its limit of {limit} allows but this process has no room for: raise its limit "
+            "of address space (ulimit -v), or lower Limits.memory_bytes"
         )
-    )
+    message = f"the guest needed {used} bytes of memory, {text}"
+    raise StopGuest(MemoryLimitExceeded(message, limit=limit, used=used))
 
 
 BRIDGE_IMPORTS = (

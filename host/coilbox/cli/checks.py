@@ -27,8 +27,6 @@ Status = Literal["ok", "warning", "failure", "skipped"]
 _PACKAGES = ("cffi", "click", "msgpack", "platformdirs", "pydantic", "PyYAML", "rich", "zstandard")
 # What a first build leaves in the cache: parts, steps, the image and its compiled code.
 _BUILD_BYTES = 600 << 20
-# Address space that one sandbox reserves: 4 GiB of linear memory, and guards around it.
-_RESERVED_BYTES = 6 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +145,21 @@ def _cache(_: str) -> Finding:
 
 
 def _address_space(_: str) -> Finding:
+    from coilbox.engines.space import RESERVED_BYTES, address_space, reservation
+
     soft, _hard = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        fitting = soft // _RESERVED_BYTES
+    space = address_space()
+    if space is not None:
         return Finding(
-            "warning" if fitting > 1 else "failure",
-            f"limited to {format_size(soft)}: about {fitting} sandboxes at a time",
+            "warning",
+            f"limited to {format_size(space)}: guests check each address, which is slower, and "
+            f"can use {format_size(reservation(space))} of memory at most",
+            "raise it: ulimit -v unlimited",
+        )
+    if soft != resource.RLIM_INFINITY:
+        return Finding(
+            "warning",
+            f"limited to {format_size(soft)}: about {soft // RESERVED_BYTES} sandboxes at a time",
             "each sandbox reserves 6 GiB of address space (not memory); raise it: ulimit -v "
             "unlimited",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from coilbox.engines.space import address_space
 from coilbox.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def choose_engine(name: str, image: Image) -> Engine:
         return get_engine(name)
     chosen = _chosen.get(image.digest)
     if chosen is None:
-        chosen = _chosen[image.digest] = "native" if is_compiled("native", image) else "wasmtime"
+        roomy = address_space() is None  # which Wasmtime can do without
+        native = roomy and is_compiled("native", image)
+        chosen = _chosen[image.digest] = "native" if native else "wasmtime"
     return get_engine(chosen)
 
 

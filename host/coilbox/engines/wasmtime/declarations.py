@@ -100,6 +100,7 @@ size_t wasmtime_memory_data_size(const wasmtime_context_t *, const wasmtime_memo
 
 int mprotect(void *, size_t, int);
 int ioctl(int, unsigned long, void *);
+int sigaction(int, const void *, void *);
 typedef struct { uint64_t start; uint64_t end; uint64_t categories; } page_region_t;
 typedef struct {
   uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from coilbox.cache import descriptor_path
 from coilbox.engines.protocol import HostImport
+from coilbox.engines.space import address_space, reservation
 from coilbox.engines.wasmtime.library import capi, check, ffi, version
 from coilbox.engines.wasmtime.program import WasmtimeProgram
 from coilbox.engines.wasmtime.stack import MAX_WASM_STACK
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
     from coilbox.progress import Progress
 
 _CODE = "module.cwasm"
-_SETTINGS = {
-    "opt_level": 1,  # wasmtime.h: WASMTIME_OPT_LEVEL_SPEED
-    "memory_reservation": 1 << 32,
-    "memory_guard": 32 << 20,
-}
+_OPT_LEVEL = 1  # wasmtime.h: WASMTIME_OPT_LEVEL_SPEED
+
+
+def _settings() -> dict[str, int]:
+    """Where address space is scarce, memory is bounded by comparisons instead of its absence."""
+    settings = {
+        "opt_level": _OPT_LEVEL,
+        "memory_reservation": 1 << 32,
+        "memory_guard": 32 << 20,
+    }
+    space = address_space()
+    if space is not None:
+        settings |= {"memory_reservation": reservation(space), "memory_guard": 1 << 16}
+    return settings
 
 
 class WasmtimeEngine:
@@ -35,12 +45,13 @@ class WasmtimeEngine:
 
     def __init__(self) -> None:
         lib = capi()
+        self._settings = settings = _settings()
         config = lib.wasm_config_new()
-        lib.wasmtime_config_cranelift_opt_level_set(config, _SETTINGS["opt_level"])
+        lib.wasmtime_config_cranelift_opt_level_set(config, settings["opt_level"])
         lib.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK)
         lib.wasmtime_config_async_stack_size_set(config, MAX_WASM_STACK + (1 << 20))
-        lib.wasmtime_config_memory_reservation_set(config, _SETTINGS["memory_reservation"])
-        lib.wasmtime_config_memory_guard_size_set(config, _SETTINGS["memory_guard"])
+        lib.wasmtime_config_memory_reservation_set(config, settings["memory_reservation"])
+        lib.wasmtime_config_memory_guard_size_set(config, settings["memory_guard"])
         lib.wasmtime_config_memory_may_move_set(config, False)
         lib.wasmtime_config_memory_init_cow_set(config, True)
         self._engine = lib.wasm_engine_new_with_config(config)  # takes the config
@@ -49,7 +60,7 @@ class WasmtimeEngine:
 
     def _key(self, image: Image) -> str:
         text = "\n".join(
-            [image.digest, self.name, version(), repr(sorted(_SETTINGS.items())), _cpu()]
+            [image.digest, self.name, version(), repr(sorted(self._settings.items())), _cpu()]
         )
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from coilbox.engines.wasmtime.library import capi, error_text, ffi
+from coilbox.engines.wasmtime.signals import keep as keep_signals
 from coilbox.engines.wasmtime.stack import STACK_FOR_GUEST, native_stack_size
 from coilbox.engines.wasmtime.store import Store
 from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
@@ -84,6 +85,7 @@ class WasmtimeInstance:
                 "bytes for each level of nesting; make the thread with a larger "
                 "threading.stack_size()"
             )
+        keep_signals()
         outer, current.instance = current.instance, self
         current.depth += levels
         self._calls += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from typing import Any
 
+from coilbox.engines.wasmtime import signals
 from coilbox.engines.wasmtime.library import capi, error_text, ffi, libc
 from coilbox.errors import EngineError
 
@@ -54,6 +55,7 @@ class Store:
                 f"no room for one more sandbox on this machine ({text.strip()}); "
                 "close some, or raise the process's address space limit (ulimit -v)"
             )
+        signals.remember()
         # The union's members live in this object, so it is kept.
         self._memory_export = self._export(b"memory", _EXTERN_MEMORY)
         self._memory = ffi.addressof(self._memory_export.of.memory)
