@@ -26,6 +26,9 @@ from coilbox.extensions.sql.values import size_of, wrap
 
 # Rows that a driver with a cursor of the server's fetches at once.
 _BUFFERED_ROWS = 100
+# Rows are handed on after so many bytes, or so long.
+_PAGE_BYTES = 32 << 10
+_PAGE_SECONDS = 0.005
 _MAX_REASON = 300
 
 
@@ -85,29 +88,48 @@ class Query:
 
     def rows(self, context: Context, /) -> Iterator[list[Value]]:
         """The rows that were not read yet."""
-        while (row := self._next()) is not None:
-            yield [wrap(value) for value in row]
+        while page := self._page():
+            for row in page:
+                if self._connection is None:
+                    return  # closed meanwhile
+                yield [wrap(value) for value in row]
 
     def close(self) -> None:
         """Stop the query and give the connection back."""
         with self._lock:
             self._end()
 
-    def _next(self) -> tuple[Any, ...] | None:
+    def _page(self) -> list[Any]:
+        """Some rows: few if they are large or slow to come; none at the end."""
+        page: list[Any] = []
         with self._lock, self._told():
-            row = self._result.fetchone() if self._result is not None else None
-            if row is None:
+            if self._result is None:
+                return page
+            size = 0
+            until = time.monotonic() + _PAGE_SECONDS
+            while size < _PAGE_BYTES:
+                row = self._result.fetchone()
+                if row is None:
+                    break
+                page.append(row)
+                size += size_of(row)
+                now = time.monotonic()
+                if now > self._deadline:
+                    raise TimedOut(seconds=self._seconds)
+                if now > until:
+                    break
+            if not page:
                 self._end()
-                return None
-            self._rows += 1
-            self._bytes += size_of(tuple(row))
-            if self._rows > self._max_rows:
-                raise TooLarge(part=Part.ROWS, limit=self._max_rows)
-            if self._bytes > self._max_bytes:
-                raise TooLarge(part=Part.BYTES, limit=self._max_bytes)
-            if time.monotonic() > self._deadline:
-                raise TimedOut(seconds=self._seconds)
-            return tuple(row)
+            self._count(len(page), size)
+        return page
+
+    def _count(self, rows: int, size: int) -> None:
+        self._rows += rows
+        self._bytes += size
+        if self._rows > self._max_rows:
+            raise TooLarge(part=Part.ROWS, limit=self._max_rows)
+        if self._bytes > self._max_bytes:
+            raise TooLarge(part=Part.BYTES, limit=self._max_bytes)
 
     def _end(self) -> None:
         self._on_close(self)

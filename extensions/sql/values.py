@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -69,11 +70,10 @@ def unwrap(value: Value) -> Any:
     return None if isinstance(value, ValueNothing) else value.value
 
 
-def size_of(row: tuple[object, ...]) -> int:
+def size_of(row: Sequence[object]) -> int:
     """About how many bytes a row takes."""
-    size = 0
+    size = _OVERHEAD * len(row)
     for value in row:
-        size += _OVERHEAD
-        if isinstance(value, str | bytes):
+        if isinstance(value, (str, bytes)):  # faster than a union
             size += len(value)
     return size

@@ -140,10 +140,13 @@ class Cursor:
         if params is not None and not hasattr(params, "keys"):
             raise ProgrammingError("parameters are named: write :name and give a dict")
         values = {name: _wrap(params[name]) for name in params or ()}
-        with _Errors():
+        try:
             self._result = _sql.query(sql, values, database=self.connection._database)
             columns = self._result.columns()
             self._rows = iter(self._result.rows())
+        except Exception as error:
+            _translate(error)
+            raise
         self.description = [(name, None, None, None, None, None, None) for name in columns]
         return self
 
@@ -177,11 +180,14 @@ class Cursor:
             if self.description is None:
                 raise InterfaceError("no query was run")
             raise StopIteration
-        with _Errors():
-            row = next(self._rows, None)
-        if row is None:
+        try:
+            row = next(self._rows)
+        except StopIteration:
             self._end()
-            raise StopIteration
+            raise
+        except Exception as error:
+            _translate(error)
+            raise
         return tuple([getattr(value, "value", None) for value in row])
 
     def close(self):
@@ -207,19 +213,14 @@ class Cursor:
             result.close()
 
 
-class _Errors:
-    """Turn errors of the host into those of PEP 249."""
-
-    def __enter__(self):
-        pass
-
-    def __exit__(self, kind, error, traceback):
-        if isinstance(error, _sql.QueryFailed):
-            raise ProgrammingError(str(error)) from error
-        if isinstance(error, _sql.NotAllowed):
-            raise NotSupportedError(str(error)) from error
-        if isinstance(error, _sql.TimedOut | _sql.TooLarge | _sql.UnknownDatabase):
-            raise OperationalError(str(error)) from error
+def _translate(error):
+    """Raise what PEP 249 has for an error of the host."""
+    if isinstance(error, _sql.QueryFailed):
+        raise ProgrammingError(str(error)) from error
+    if isinstance(error, _sql.NotAllowed):
+        raise NotSupportedError(str(error)) from error
+    if isinstance(error, _sql.TimedOut | _sql.TooLarge | _sql.UnknownDatabase):
+        raise OperationalError(str(error)) from error
 
 
 def _wrap(value):
