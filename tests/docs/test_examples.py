@@ -22,6 +22,7 @@ PAGES = [
     "docs/values.md",
     *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("extensions/*/README.md")),
     "docs/limits.md",
+    "docs/isolation.md",
 ]
 
 
