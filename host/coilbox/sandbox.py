@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
 from coilbox.arguments import checked_functions, checked_seed, checked_strings
-from coilbox.bindings.host import Extension
 from coilbox.bridge import HostFunctions, Offer
 from coilbox.clock import GuestClock
 from coilbox.codec import TypeRegistry
@@ -38,6 +37,10 @@ from coilbox.wasi import SeededEntropy, SystemEntropy, VirtualTree
 Isolation = Literal["none", "process"]
 
 _HOST_TIME = GuestClock()
+
+if TYPE_CHECKING:
+    from coilbox.bindings.host import Extension
+
 
 _numbers = itertools.count(1)
 

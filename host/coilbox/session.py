@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operator import sub
 from typing import Any
 
-from coilbox.bridge import Bridge, Offer
+from coilbox.bridge import Offer
 from coilbox.bridge.forms import Reply
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.engines.protocol import StopGuest
@@ -67,7 +67,7 @@ class Session:
         self.limits = limits
         self._totals = totals
         self.meter = CallMeter(limits)
-        self.bridge = Bridge(offer, sandbox_id, guest.exchange)
+        self.bridge = offer.bridge(sandbox_id, guest.exchange)
         self.waiting_reply: Reply = b""
         self.stopped: GuestError | None = None
         self._types = types

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -200,3 +203,24 @@ def test_only_what_is_offered_can_be_imported(sandbox: Any, extension: Any) -> N
 def test_a_function_may_run_its_sandbox(guest: Guest) -> None:
     assert guest("p.rerun('import acme_probe\\nacme_probe.add(20, 1) * 2')") == 42
     assert guest("p.rerun('acme_probe.rerun(\"acme_probe.add(1, 1)\")')") == 2
+
+
+def test_a_sandbox_without_extensions_imports_little() -> None:
+    heavy = {"asyncio", "secrets", "coilbox.bindings.ir", "coilbox.bridge.extensions", "yaml"}
+    code = f"import coilbox, sys; print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert found.stdout == "[]\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_has_an_event_loop_of_its_own(guest: Guest) -> None:
+    assert guest("p.nap_sync(0.0), asyncio.run(p.doze_async(0.0))") == (0.0, 0.0)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if guest("p.nap_sync(0.0), asyncio.run(p.doze_async(0.0))") else 2
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from coilbox import Image, UsageError
 from coilbox.bindings.host import Extension
-from coilbox.bridge import Bridge, Offer
+from coilbox.bridge import Offer
 from coilbox.bridge.asking import INVOKE, ITEMS
 from coilbox.bridge.bridge import MAX_DEPTH
 from coilbox.bridge.control import MAX_BEGUN, MAX_BEGUN_BYTES
+from coilbox.bridge.extensions import ExtensionBridge
 from coilbox.bridge.handles import MAX_OPEN
 from coilbox.bridge.threads import loop_thread
 from coilbox.codec import TypeRegistry, encode
@@ -40,7 +41,9 @@ class Guest:
     """Calls the bridge as a guest does; ``answers`` is what it replies to requests."""
 
     def __init__(self, offer: Offer, extension: Extension) -> None:
-        self.bridge = Bridge(offer, "hostile", self._serve)
+        bridge = offer.bridge("hostile", self._serve)
+        assert isinstance(bridge, ExtensionBridge)
+        self.bridge = bridge
         self.bridge.enter(None)
         self.answers: Callable[[list[Any]], bytes] = lambda request: pack([0, None])
         self.requests: list[list[Any]] = []

@@ -1,7 +1,8 @@
 """The host's side of host calls (``docs/architecture.md``, "The bridge of extensions").
 
 :class:`Bridge` takes a call's number and bytes and gives the reply's bytes; it knows nothing of
-instances and their memory. ``imports`` is the one place that reads and writes there.
+instances and their memory. ``Offer.bridge`` makes one. ``imports`` is the one place that reads
+and writes there.
 """
 
 from coilbox.bridge.bridge import Bridge

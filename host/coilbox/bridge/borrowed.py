@@ -10,7 +10,7 @@ from coilbox.bridge.asking import INVOKE, ITEMS, Asked
 from coilbox.errors import GuestProtocolError, UsageError
 
 if TYPE_CHECKING:
-    from coilbox.bridge.bridge import Bridge
+    from coilbox.bridge.extensions import ExtensionBridge
 
 _BATCH = 256  # items that a host function asks the guest for at once
 
@@ -18,7 +18,9 @@ _BATCH = 256  # items that a host function asks the guest for at once
 class Borrowed:
     """A callback or stream of the guest's, until the call ends that has it as an argument."""
 
-    def __init__(self, bridge: Bridge, number: int, convert: Callable[[bytes], Any]) -> None:
+    def __init__(
+        self, bridge: ExtensionBridge, number: int, convert: Callable[[bytes], Any]
+    ) -> None:
         self._bridge = bridge
         self._convert = convert
         self._number = number
@@ -66,7 +68,7 @@ class Callback(Borrowed):
 
     def __init__(
         self,
-        bridge: Bridge,
+        bridge: ExtensionBridge,
         number: int,
         values: Callable[[tuple[Any, ...]], bytes],
         read: Callable[[Any], Any],
@@ -86,7 +88,7 @@ class Callback(Borrowed):
 class GuestStream(Borrowed):
     """A stream of the guest, see :class:`coilbox.bindings.host.Stream`."""
 
-    def __init__(self, bridge: Bridge, number: int, read: Callable[[Any], Any]) -> None:
+    def __init__(self, bridge: ExtensionBridge, number: int, read: Callable[[Any], Any]) -> None:
         super().__init__(bridge, number, read)
         self._items: deque[Any] = deque()
         self._finished = False

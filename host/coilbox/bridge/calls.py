@@ -20,7 +20,7 @@ from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
 
 if TYPE_CHECKING:
-    from coilbox.bridge.bridge import Bridge
+    from coilbox.bridge.extensions import ExtensionBridge
 
 
 class Bound:
@@ -80,7 +80,7 @@ class Call(Work):
     """
 
     def __init__(
-        self, bridge: Bridge, bound: Bound, extension: int, data: Buffer, begun: bool
+        self, bridge: ExtensionBridge, bound: Bound, extension: int, data: Buffer, begun: bool
     ) -> None:
         """Let the call in and decode its arguments.
 
@@ -222,7 +222,7 @@ class Call(Work):
 class Awaited(Work):
     """What a function returned that turned out to be no result, but an awaitable."""
 
-    def __init__(self, bridge: Bridge, bound: Bound, value: Awaitable[Any]) -> None:
+    def __init__(self, bridge: ExtensionBridge, bound: Bound, value: Awaitable[Any]) -> None:
         super().__init__(bridge, False, 0)
         self._bound = bound
         self._value = value

@@ -17,7 +17,7 @@ from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
 
 if TYPE_CHECKING:
-    from coilbox.bridge.bridge import Bridge
+    from coilbox.bridge.extensions import ExtensionBridge
     from coilbox.bridge.work import Work
 
 MAX_BEGUN: Final = 4096
@@ -36,7 +36,7 @@ class Control:
         served: whether the guest was asked for something since this was last cleared.
     """
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: ExtensionBridge) -> None:
         self.served = False
         self._bridge = bridge
         self._begun: dict[int, Work] = {}

@@ -5,17 +5,19 @@ from __future__ import annotations
 import bisect
 import difflib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coilbox.bindings.host import Extension
+from coilbox.bridge.bridge import Bridge
 from coilbox.bridge.functions import HostFunctions, PlainFunctions
-from coilbox.bridge.modules import generated_code, shipped_code
-from coilbox.bridge.plans import ExtensionPlan, OperationPlan, plan_of
 from coilbox.codec import TypeRegistry
 from coilbox.codec.scalars import pack
 from coilbox.errors import UsageError
 from coilbox.images import Image
 from coilbox.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:  # a sandbox without extensions does not import what they need
+    from coilbox.bindings.host import Extension
+    from coilbox.bridge.plans import ExtensionPlan, OperationPlan
 
 
 class Offer:
@@ -33,6 +35,7 @@ class Offer:
     Attributes:
         plain: the functions of ``coilbox.host``.
         grants: the capabilities.
+        count: how many operations the extensions have together.
         modules: names of the modules that the guest can import.
 
     Raises:
@@ -55,29 +58,48 @@ class Offer:
         self._bases: list[int] = []
         self._given: list[tuple[Extension, ExtensionPlan, tuple[Callable[..., Any], ...]]] = []
         self._modules: dict[str, tuple[bytes, int | None]] = {}
-        owners: dict[str, str] = {}
-        base = 0
+        self._owners: dict[str, str] = {}
+        self.count = 0
         for extension in extensions:
-            if not isinstance(extension, Extension):
-                raise UsageError(f"extensions must be Extension objects, not {extension!r}")
             assert image is not None
-            plan = plan_of(extension)
-            name = extension.spec.name
-            for module in (name, *extension.guest_modules):
-                if module in owners:
-                    both = (owners[module], name)
-                    what = f"{both[0]} and {both[1]} both have" if name != both[0] else "two have"
-                    raise UsageError(f"the extensions {what} the guest module {module!r}")
-                owners[module] = name
-            self._given.append((extension, plan, extension.functions()))
-            self._modules[name] = generated_code(extension.spec, image, engine), len(self._bases)
-            for module, source in extension.guest_modules.items():
-                self._modules[module] = shipped_code(module, source, image, engine), None
-            self._bases.append(base)
-            base += len(plan.operations)
-        self.count = base
+            self._give(extension, image, engine)
         self.modules = list(self._modules)
         self._check_grants()
+
+    def _give(self, extension: Extension, image: Image, engine: str) -> None:
+        from coilbox.bindings.host import Extension
+        from coilbox.bridge.modules import generated_code, shipped_code
+        from coilbox.bridge.plans import plan_of
+
+        if not isinstance(extension, Extension):
+            raise UsageError(f"extensions must be Extension objects, not {extension!r}")
+        plan = plan_of(extension)
+        name = extension.spec.name
+        for module in (name, *extension.guest_modules):
+            owner = self._owners.setdefault(module, name)
+            if owner != name or module in self._modules:
+                what = f"{owner} and {name} both have" if name != owner else "two have"
+                raise UsageError(f"the extensions {what} the guest module {module!r}")
+        position = len(self._given)
+        self._given.append((extension, plan, extension.functions()))
+        self._modules[name] = generated_code(extension.spec, image, engine), position
+        for module, source in extension.guest_modules.items():
+            self._modules[module] = shipped_code(module, source, image, engine), None
+        self._bases.append(self.count)
+        self.count += len(plan.operations)
+
+    def bridge(self, sandbox_id: str, serve: Callable[[bytes], bytes]) -> Bridge:
+        """The bridge for one life of the sandbox.
+
+        Args:
+            sandbox_id: names the sandbox in logs.
+            serve: sends a request to the guest while it is in a host call, and returns its reply.
+        """
+        if not self._given:
+            return Bridge(self, sandbox_id)
+        from coilbox.bridge.extensions import ExtensionBridge
+
+        return ExtensionBridge(self, sandbox_id, serve)
 
     def find(self, number: int) -> tuple[int, OperationPlan, Callable[..., Any] | None] | None:
         """The extension's position, the operation and its function (None for a method).

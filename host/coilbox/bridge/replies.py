@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 from typing import Final
 
 from coilbox.codec.scalars import pack
@@ -36,7 +36,7 @@ def internal_error(name: str, error: BaseException) -> bytes:
         name: the function's.
         error: what it raised, or what is wrong with its result.
     """
-    identifier = secrets.token_hex(4)
+    identifier = os.urandom(4).hex()
     log.error("host function %s failed (call %s)", name, identifier, exc_info=error)
     message = f"host function {name!r} failed (call {identifier}; see the host's log)"
     details = {"type": "HostInternalError", "message": message, "call_id": identifier}

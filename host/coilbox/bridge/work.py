@@ -13,7 +13,7 @@ from coilbox.bridge.replies import Refused
 from coilbox.bridge.threads import Job, loop_thread, pool
 
 if TYPE_CHECKING:
-    from coilbox.bridge.bridge import Bridge
+    from coilbox.bridge.extensions import ExtensionBridge
 
 _numbers = itertools.count(1)
 
@@ -42,7 +42,7 @@ class Work(ABC):
 
     timeout: float | None = None
 
-    def __init__(self, bridge: Bridge, begun: bool, size: int) -> None:
+    def __init__(self, bridge: ExtensionBridge, begun: bool, size: int) -> None:
         self.bridge = bridge
         self.number = next(_numbers) if begun else 0
         self.ended = False

@@ -1,0 +1,269 @@
+"""The bridge of a guest that has extensions: calls on all threads, requests to the guest."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from coilbox.bridge.asking import Asked
+from coilbox.bridge.bridge import Bridge, cancelled, there_is_no
+from coilbox.bridge.calls import Awaited, Bound, Call
+from coilbox.bridge.context import CallContext
+from coilbox.bridge.control import Control
+from coilbox.bridge.finishing import Finishing
+from coilbox.bridge.forms import Buffer, Reply
+from coilbox.bridge.handles import Handles
+from coilbox.bridge.jobs import Jobs
+from coilbox.bridge.offer import Offer
+from coilbox.bridge.threads import loop_thread
+from coilbox.bridge.waiting import Waiting
+from coilbox.bridge.work import Work
+from coilbox.errors import EngineError, GuestProtocolError, UsageError
+
+
+class ExtensionBridge(Bridge):
+    """Host calls of a guest that has extensions.
+
+    Args:
+        offer: what the sandbox offers.
+        sandbox_id: names the sandbox in logs.
+        serve: sends a request to the guest while it is in a host call, and returns its reply; on
+            the thread that runs the guest.
+
+    Attributes:
+        handles: what the guest has open.
+        lock: for the state of calls.
+        jobs: its threads of the pool.
+        tasks: its tasks on the event loop; for that thread only.
+        finishing: what closes on the event loop.
+    """
+
+    def __init__(self, offer: Offer, sandbox_id: str, serve: Callable[[bytes], bytes]) -> None:
+        super().__init__(offer, sandbox_id)
+        self.handles = Handles()
+        self.lock = threading.Lock()
+        self.jobs = Jobs()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.finishing = Finishing()
+        self._serve = serve
+        self._waiting = Waiting()
+        self._rings = False  # a ring is on its way
+        self._running: set[Work] = set()
+        self._control = Control(self)
+        self._asked: deque[Asked] = deque()
+        self._later: dict[int, Asked] = {}
+        self._bound: dict[int, tuple[Bound, int]] = {}
+        self._contexts: dict[int, CallContext] = {}
+
+    def interrupt(self) -> None:
+        """See :class:`Bridge`."""
+        with self.lock:
+            if self.stopped:
+                return
+            self.stopped = True
+            running = list(self._running)
+            asked = [*self._asked, *self._later.values()]
+            self._asked.clear()
+            self._later.clear()
+        for work in running:
+            work.cancel()
+        for item in asked:
+            item.fail(cancelled())
+        self._waiting.ring()
+
+    def close(self) -> None:
+        """See :class:`Bridge`."""
+        self.interrupt()
+        self.jobs.close()
+        self.handles.close_all()
+        if self._bound and loop_thread.is_started:
+            self.finishing.add(self._settle())
+            self.finishing.wait()
+        for context in self._contexts.values():
+            context.state.clear()
+
+    async def _settle(self) -> None:
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def _call(self, number: int, data: Buffer, begun: bool) -> Reply:
+        bound, position = self._bound.get(number) or self._bind(number)
+        if bound.simple and not begun:
+            _, args, kwargs = bound.plan.arguments(data, None)
+            value = None
+            try:
+                value = bound.function(bound.context, *args, **kwargs)  # type: ignore[misc]
+                return bound.plan.encode(value)
+            except Exception as error:
+                if inspect.isawaitable(value):
+                    return Awaited(self, bound, value).run()
+                return bound.failed(error)
+        if begun:
+            self._control.make_room(len(data))
+        call = Call(self, bound, position, data, begun)
+        return self._control.begin(call) if begun else call.run()
+
+    def _manage(self, number: int, data: Buffer, begun: bool) -> Reply:
+        return self._control.perform(number, data, begun)
+
+    def _bind(self, number: int) -> tuple[Bound, int]:
+        found = self.offer.find(number)
+        if found is None:
+            raise there_is_no(number)
+        position, plan, function = found
+        context = self._contexts.get(position)
+        if context is None:
+            context = self._contexts[position] = CallContext(self, {})
+        bound = self._bound[number] = (
+            Bound(plan, function, context, self.offer.grants),
+            position,
+        )
+        return bound
+
+    # -- for calls -------------------------------------------------------------------------------
+
+    def track(self, work: Work) -> None:
+        """Another thread works on this."""
+        with self.lock:
+            if not self.stopped:
+                self._running.add(work)
+                return
+        work.cancel()
+
+    def has_ended(self, work: Work, raised: BaseException | None) -> None:
+        """Some work has ended, by an exception for the caller of the run if there is one."""
+        with self.lock:
+            self._running.discard(work)
+        if raised is not None:
+            self.break_off(raised)
+        self._control.ended(work)
+        if not loop_thread.is_current:
+            self._waiting.ring()
+        elif not self._rings:
+            # Calls that end in one turn of the event loop wake the guest's thread once.
+            self._rings = True
+            asyncio.get_running_loop().call_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._rings = False
+        self._waiting.ring()
+
+    def break_off(self, error: BaseException) -> None:
+        """See :class:`Bridge`."""
+        super().break_off(error)
+        self._waiting.ring()
+
+    def wait_for(self, work: Work) -> None:
+        """Wait on the guest's thread until ``work`` has ended."""
+        if not work.ended:
+            self.wait_until(lambda: work.ended)
+
+    def wait_until(self, done: Callable[[], bool], deadline: float | None = None) -> None:
+        """Wait on the guest's thread, and send the guest what other threads ask of it.
+
+        Raises:
+            GuestCancelled: the guest is being stopped.
+        """
+        self._waiting.until(lambda: self.heed() or done(), deadline)
+
+    def heed(self) -> bool:
+        """Send the guest what other threads ask of it; False, to stand in a condition.
+
+        Raises:
+            GuestCancelled: the guest is being stopped.
+            BaseException: what must come out of the run.
+        """
+        if self._broken is not None:
+            raise self._broken
+        if self.stopped:
+            raise cancelled()
+        while self._asked:
+            self._send(self._asked.popleft())
+            self._control.served = True
+        return False
+
+    # -- asking the guest ------------------------------------------------------------------------
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the guest owes answers."""
+        return bool(self._asked or self._later)
+
+    def ask(self, asked: Asked) -> Any:
+        """Ask the guest and wait; the answer's payload.
+
+        Raises:
+            GuestError: the guest raised, or is stopped.
+            UsageError: the caller is on the event loop, which must not wait.
+        """
+        if self.on_guest_thread:
+            self._send(asked)
+            if not asked.done:  # nothing of the guest can go on while this thread is here
+                del self._later[asked.number]
+                self.break_off(GuestProtocolError("the guest put off what is waited for"))
+            return asked.result()
+        if loop_thread.is_current:
+            raise UsageError(
+                "coroutines must await the guest: `await callback.acall(...)`, `async for`"
+            )
+        answered: queue.SimpleQueue[None] = queue.SimpleQueue()
+        asked.when_done(lambda: answered.put(None))
+        self._post(asked)
+        answered.get()
+        return asked.result()
+
+    async def ask_async(self, asked: Asked) -> Any:
+        """Ask the guest from a coroutine; the answer's payload.
+
+        Raises:
+            GuestError: the guest raised, or is stopped.
+        """
+        if self.on_guest_thread:
+            return self.ask(asked)
+        loop = asyncio.get_running_loop()
+        answered = asyncio.Event()
+        asked.when_done(lambda: _wake(loop, answered))
+        self._post(asked)
+        await answered.wait()
+        return asked.result()
+
+    def answered(self, number: int, status: int, payload: Any) -> None:
+        """The guest's late answer to a request; nothing happens if nobody waits for it."""
+        asked = self._later.pop(number, None)
+        if asked is not None:
+            asked.answered(status, payload)
+
+    def _post(self, asked: Asked) -> None:
+        with self.lock:
+            if not self.stopped:
+                self._asked.append(asked)
+                self._waiting.ring()
+                return
+        asked.fail(cancelled())
+
+    def _send(self, asked: Asked) -> None:
+        if asked.done:  # nobody wants it any more
+            return
+        if self._broken is not None:
+            raise self._broken
+        try:
+            answered = asked.replied(self._serve(asked.message()))
+        except EngineError as error:  # the guest was not entered: it nests too deep
+            asked.fail(error)
+        except BaseException as error:
+            self.break_off(error)
+            asked.fail(error if isinstance(error, Exception) else cancelled())
+            raise
+        else:
+            if not answered:
+                self._later[asked.number] = asked
+
+
+def _wake(loop: asyncio.AbstractEventLoop, answered: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(answered.set)
