@@ -15,6 +15,7 @@ from coilbox.errors import ExtensionError
 
 MODULE = """
 from coilbox.bindings.derive import Functions
+from coilbox.bindings.settings import Size, settings
 
 tools = Functions("acme_tools")
 
@@ -24,6 +25,10 @@ def one() -> int:
 
 extension = tools.extension()
 number = 7
+
+@settings("checked")
+def checked(*, path: str, size: Size = 1):
+    return extension
 
 def factory(*, path="default", other=None):
     extension.path = path
@@ -44,7 +49,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     def make(distribution: str, **points: str) -> None:
         folder = tmp_path / f"{distribution}-1.0.dist-info"
         folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1")
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1\nProvides-Extra: tools\n"
+        )
         lines = [f"{name} = {value}" for name, value in points.items()]
         (folder / "entry_points.txt").write_text("\n".join(["[coilbox.extensions]", *lines]))
 
@@ -87,7 +94,10 @@ def test_two_distributions_of_one_name(install: Install) -> None:
 @pytest.mark.parametrize(
     ("point", "message"),
     [
-        ("acme_missing:extension", "of acme cannot be loaded: ModuleNotFoundError"),
+        (
+            "acme_missing:extension",
+            r"of acme cannot be loaded: ModuleNotFoundError: .*; run: pip install 'acme\[tools\]'",
+        ),
         ("acme_discovered:gone", "of acme cannot be loaded: AttributeError"),
         ("acme_discovered:number", "gives a int, not an extension"),
         ("acme_discovered:broken", "gives a NoneType, not an extension"),
@@ -109,3 +119,15 @@ def test_settings_that_the_factory_does_not_have(install: Install) -> None:
     install("acme", made="acme_discovered:factory")
     with pytest.raises(ExtensionError, match=r"settings of the extension 'made' are wrong.*'size'"):
         load_extension("made", {"size": 1})
+
+
+def test_a_factory_that_checks_its_settings_says_all_that_is_wrong(install: Install) -> None:
+    install("acme", made="acme_discovered:checked")
+    with pytest.raises(ExtensionError) as caught:
+        load_extension("made", {"size": "x", "other": 1})
+    assert str(caught.value) == (
+        "the settings of the extension 'checked' are wrong:\n"
+        "  path: it is missing\n"
+        "  size: 'x' is not a size like 256MiB, 1GB or 65536 (bytes)\n"
+        "  other: there is no such setting"
+    )

@@ -464,6 +464,7 @@ def test_headers_that_cannot_be_sent(
         "http://",
         "http:///path",
         "http://[",
+        "http://[fe80::1%25eth0]/",
         "http://a:99999/",
         "http://127.0.0.1/\r\nX: y",
         "http://127.0.0.1/\0",

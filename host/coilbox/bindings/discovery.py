@@ -60,7 +60,7 @@ def load_extension(name: str, settings: Mapping[str, Any] | None = None) -> Exte
     except Exception as error:
         raise ExtensionError(
             f"the extension {name!r} of {_owner(points[0])} cannot be loaded: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}{_hint(points[0], error)}"
         ) from error
     if isinstance(offered, Extension):
         if settings:
@@ -77,10 +77,13 @@ def load_extension(name: str, settings: Mapping[str, Any] | None = None) -> Exte
 
 
 def _call(factory: Callable[..., Any], name: str, settings: Mapping[str, Any]) -> Any:
-    try:
-        inspect.signature(factory).bind(**settings)
-    except TypeError as error:
-        raise ExtensionError(f"the settings of the extension {name!r} are wrong: {error}") from None
+    if not getattr(factory, "checks_settings", False):
+        try:
+            inspect.signature(factory).bind(**settings)
+        except TypeError as error:
+            raise ExtensionError(
+                f"the settings of the extension {name!r} are wrong: {error}"
+            ) from None
     return factory(**settings)
 
 
@@ -96,6 +99,14 @@ def _found() -> dict[str, list[EntryPoint]]:
 
 def _owner(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "an unknown distribution"
+
+
+def _hint(point: EntryPoint, error: Exception) -> str:
+    """What to install, if a package is missing that an extra of the extension's name has."""
+    extras = [] if point.dist is None else point.dist.metadata.get_all("Provides-Extra") or []
+    if isinstance(error, ModuleNotFoundError) and point.name in extras:
+        return f"; run: pip install '{_owner(point)}[{point.name}]'"
+    return ""
 
 
 def _unknown(name: str, names: list[str]) -> str:

@@ -61,6 +61,7 @@ def settings(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             except ValidationError as error:
                 raise ExtensionError(_text(name, error)) from None
 
+        make.checks_settings = True  # type: ignore[attr-defined]
         return make
 
     return decorate
