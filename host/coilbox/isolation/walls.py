@@ -62,11 +62,12 @@ def enter_namespaces() -> list[str]:
     user, group = os.geteuid(), os.getegid()
     with contextlib.suppress(OSError):
         call("unshare", _NEW_USER)
-        # Until the identities are mapped, what belongs to this process is nobody's.
+        standing.append("user namespace")
+        # Until the identities are mapped, what belongs to this process is nobody's. A host that is
+        # root without the right to give rights to files may not map itself; it stays so then.
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-        standing.append("user namespace")
     for name, flag in _NAMESPACES.items():
         with contextlib.suppress(OSError):
             call("unshare", flag)
