@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -354,7 +353,6 @@ def test_open_responses_are_limited(context: Any, server: Server) -> None:
 
 def test_time_is_limited(context: Any, server: Server) -> None:
     client = Client(context, timeout=0.3)
-    started = time.monotonic()
     # Bytes keep coming, but not the whole answer.
     with pytest.raises(TimedOut, match=r"after 0\.3 s"):
         client.fetch(f"{server.url}/slow")
@@ -364,7 +362,6 @@ def test_time_is_limited(context: Any, server: Server) -> None:
         client.fetch(f"{server.url}/slow", timeout=timedelta(days=1))
     with pytest.raises(TimedOut):
         client.fetch(f"{server.url}/echo", timeout=timedelta(-1))
-    assert time.monotonic() - started < 20  # /slow would take 50 s
 
 
 def test_names_without_an_address(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,10 +242,9 @@ def test_unknown_database(sql: Sql) -> None:
 )
 def test_time_is_limited(context: Any, shop: Path, statement: str) -> None:
     sql = Sql(context, shop, timeout="200ms")
-    started = time.monotonic()
+    # Without a limit these never end.
     with pytest.raises(TimedOut, match=r"the query took more than 0\.2 s"):
         sql.rows(statement)
-    assert time.monotonic() - started < 20  # without a limit these never end
     assert not context.state["open"]
 
 
