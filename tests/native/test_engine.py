@@ -246,6 +246,21 @@ def test_pages_are_put_right_whether_they_fault_or_not(make: Make) -> None:
         instance.close()
 
 
+def test_a_closed_instance_gives_its_stack_back(make: Make) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+    instances = [make() for _ in range(8)]
+    before = resident()
+    for instance in instances:
+        with pytest.raises(GuestTrap, match="used up"):
+            instance.call("deep", 0)
+    used = resident() - before
+    for instance in instances:
+        instance.close()
+    assert resident() - before < used / 4
+
+
 def test_a_fork_puts_its_own_memory_right(make: Make) -> None:
     instance = make()
     instance.call("store", 100, 7)
