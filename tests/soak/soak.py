@@ -13,7 +13,6 @@ import logging
 import queue
 import random
 import resource
-import sys
 import tempfile
 import threading
 import time
@@ -21,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 from coilbox import (
     GuestCancelled,
@@ -99,11 +98,12 @@ class Canceller:
 class Worker:
     """One thread's sandbox and what it does with it."""
 
-    def __init__(self, image: Image, engine: str, folder: Path, seed: int) -> None:
+    def __init__(self, image: Image, engine: str, isolation: str, folder: Path, seed: int) -> None:
         self._chance = random.Random(seed)
         self._options = {
             "image": image,
             "engine": engine,
+            "isolation": isolation,
             "limits": LIMITS,
             "functions": {"add": lambda a, b: a + b, "fail": self._fail, "stop": self._stop},
             "mounts": [Mount(folder, "/data")],
@@ -278,21 +278,29 @@ def _quiet() -> Iterator[None]:
 
 
 def soak(
-    image: Image, engine: str, runs: int, threads: int, seed: int, out: TextIO
+    image: Image,
+    engine: str,
+    runs: int,
+    *,
+    threads: int = 2,
+    seed: int = 1,
+    isolation: str = "none",
 ) -> tuple[Figures, Figures, Counter[str]]:
     """Do ``runs`` runs; print a table; what the process held after the warm-up and at the end."""
     rows: list[Figures] = []
     rounds = 20
     with _quiet(), _folder() as folder:
-        workers = [Worker(image, engine, folder, seed + number) for number in range(threads)]
-        print(f"{'runs':>8} {'s':>6} " + " ".join(f"{n:>11}" for n in Figures._fields), file=out)
+        workers = [
+            Worker(image, engine, isolation, folder, seed + number) for number in range(threads)
+        ]
+        print(f"{'runs':>8} {'s':>6} " + " ".join(f"{n:>11}" for n in Figures._fields))
         start = time.monotonic()
         for number in range(1, rounds + 1):
             _in_threads([_steps(worker, runs // rounds // threads) for worker in workers])
             rows.append(figures())
             text = " ".join(f"{value:>11}" for value in rows[-1])
             done = runs * number // rounds
-            print(f"{done:>8} {time.monotonic() - start:>6.0f} {text}", file=out, flush=True)
+            print(f"{done:>8} {time.monotonic() - start:>6.0f} {text}", flush=True)
         for worker in workers:
             worker.close()
     total = sum((worker.done for worker in workers), Counter[str]())
@@ -330,12 +338,18 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--engine", default="auto")
+    parser.add_argument("--isolation", default="none", choices=("none", "process"))
     parser.add_argument("--image")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     image = open_image(options.image)
     before, after, total = soak(
-        image, options.engine, options.runs, options.threads, options.seed, sys.stdout
+        image,
+        options.engine,
+        options.runs,
+        threads=options.threads,
+        seed=options.seed,
+        isolation=options.isolation,
     )
     print(", ".join(f"{name} {count}" for name, count in sorted(total.items())))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -14,7 +14,7 @@ import soak
 
 
 def check(image: Image, engine: str, runs: int) -> None:
-    before, after, total = soak.soak(image, engine, runs, 2, 1, sys.stdout)
+    before, after, total = soak.soak(image, engine, runs)
     assert set(total) >= set(soak.KINDS), "every kind of run came up"
     growth = soak.Figures(*(b - a for a, b in zip(before, after, strict=True)))
     # A leak of 100 bytes for each run would show; what the allocators keep back does not.
