@@ -13,6 +13,8 @@ from coilbox.bridge.control import MAX_BEGUN
 from coilbox.bridge.jobs import MAX_THREADS
 from coilbox.bridge.threads import loop_thread
 
+pytestmark = pytest.mark.isolated
+
 Guest = Callable[..., Any]
 
 GATHER = """

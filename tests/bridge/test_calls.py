@@ -15,6 +15,8 @@ import pytest
 
 from coilbox import ExtensionError, Sandbox, SandboxStoppedError, UsageError
 
+pytestmark = pytest.mark.isolated
+
 Guest = Callable[..., Any]
 
 
@@ -214,7 +216,9 @@ def test_a_sandbox_without_extensions_imports_little() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_has_an_event_loop_of_its_own(guest: Guest) -> None:
+def test_a_forked_child_has_an_event_loop_of_its_own(guest: Guest, isolation: str) -> None:
+    if isolation == "process":
+        pytest.skip("a worker is not the forked child's to use")
     assert guest("p.nap_sync(0.0), asyncio.run(p.doze_async(0.0))") == (0.0, 0.0)
     child = os.fork()
     if child == 0:

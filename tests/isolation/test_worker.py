@@ -172,9 +172,25 @@ def test_what_bears_workers_may_die(box: Sandbox, sandbox: SandboxFactory, engin
     assert box.run("4").value == 4
 
 
-def test_workers_see_nothing_of_the_environment(
-    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_a_sandbox_that_is_collected_while_another_is_made(
+    sandbox: SandboxFactory, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The collector may run anywhere, also where this thread asks for a worker."""
+    forgotten = sandbox()._session.guest._worker  # type: ignore[union-attr]
+    (nursery,) = [found for key, found in host._nurseries.items() if key[2] == engine]
+    send = nursery._send
+
+    def collect_and_send(*args: object) -> None:
+        monkeypatch.setattr(nursery, "_send", send)
+        forgotten.end()
+        send(*args)
+
+    monkeypatch.setattr(nursery, "_send", collect_and_send)
+    assert sandbox().run("1 + 1").value == 2
+    assert gone(forgotten.pid)
+
+
+def test_workers_see_nothing_of_the_environment(box: Sandbox) -> None:
     variables = Path(f"/proc/{pid_of(box)}/environ").read_bytes()
     assert variables == b""
 
@@ -207,6 +223,72 @@ def test_a_forked_child_is_told(box: Sandbox, image: Image, engine: str) -> None
             os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
     assert box.run("x").value == 7, "the child took the parent's worker along"
+
+
+HOST = """
+import os, signal, sys, threading, time
+from coilbox import Sandbox
+from coilbox.isolation import host
+IMAGE, ENGINE = sys.argv[1:]
+box = Sandbox(IMAGE, engine=ENGINE, isolation="process")
+box.run("x = 1")
+def pids():
+    return [box._session.guest._worker.pid, *(n._process.pid for n in host._nurseries.values())]
+"""
+
+
+def process(image: Image, engine: str, code: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", HOST + code, str(image.path), engine],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_ctrl_c_in_a_run(image: Image, engine: str) -> None:
+    code = """
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    print("result", box.run("while True: pass", timeout=60))
+except KeyboardInterrupt:
+    print("KeyboardInterrupt")
+box.reset()
+print(box.run("1 + 1").value)
+box.close()
+"""
+    assert process(image, engine, code) == (0, "KeyboardInterrupt\n2\n", "")
+
+
+def test_ctrl_c_in_the_terminal_is_not_the_workers(image: Image, engine: str) -> None:
+    """A terminal sends it to the whole group of processes: workers are not in it."""
+    code = """
+signal.signal(signal.SIGINT, lambda *a: None)
+os.setpgid(0, 0)
+other = Sandbox(IMAGE, engine=ENGINE, isolation="process")
+os.killpg(0, signal.SIGINT)
+print(box.run("x + 1").value, other.run("2").value)
+other.close()
+box.close()
+"""
+    assert process(image, engine, code) == (0, "2 2\n", "")
+
+
+def test_the_process_ends_with_everything_open(image: Image, engine: str) -> None:
+    code = """
+others = [Sandbox(IMAGE, engine=ENGINE, isolation="process") for _ in range(3)]
+threading.Thread(target=others[0].run, args=("while True: pass",), daemon=True).start()
+stream = others[1].stream("while True: print('spam')")
+next(iter(stream))
+time.sleep(0.2)
+print(*pids(), flush=True)
+"""
+    status, out, err = process(image, engine, code)
+    assert status == 0, err
+    assert "Fatal" not in err
+    assert all(gone(int(pid)) or zombie(int(pid)) for pid in out.split())
 
 
 def test_the_host_may_die(image: Image, engine: str) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,8 @@ class Nursery:
 
     def __init__(self, image: Image, engine: str) -> None:
         self._lock = threading.Lock()
+        self._holder: int | None = None
+        self._late: list[int] = []
         self._ordered: socket.socket | None = None
         self._spare: Worker | None = None
         self.broken = False
@@ -129,24 +132,48 @@ class Nursery:
         Raises:
             EngineError: the machine has no room for one more, or the process is gone.
         """
-        with self._lock:
+        with self._held():
             worker, self._spare = self._spare or self._delivered(), None
             self._order()
             return worker
 
     def reap(self, pid: int) -> int:
         """End a worker; how it ended, as ``os.waitpid`` gives it (0 if nobody can tell)."""
-        with self._lock, contextlib.suppress(EngineError):
-            if self._ordered is not None:
-                self._spare = self._delivered()  # answers come in the order of questions
-            self._send(["reap", pid])
-            return int(self._receive())
+        if self._holder == threading.get_ident():
+            # A forgotten sandbox was collected while this very thread was asking for something.
+            self._late.append(pid)
+            return 0
+        with self._held(), contextlib.suppress(EngineError):
+            return self._reap(pid)
         return 0
+
+    def _reap(self, pid: int) -> int:
+        if self._ordered is not None:
+            self._spare = self._delivered()  # answers come in the order of questions
+        self._send(["reap", pid])
+        return int(self._receive())
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._lock:
+            self._holder = threading.get_ident()
+            try:
+                yield
+                while self._late:
+                    with contextlib.suppress(EngineError):
+                        self._reap(self._late.pop())
+            finally:
+                self._holder = None
 
     def close(self) -> None:
         """End the process, and with it all its workers. Calling it twice is allowed."""
         self.broken = True
+        with contextlib.suppress(OSError):
+            # Closing alone would not end the connection if some child has inherited it.
+            self._control.shutdown(socket.SHUT_RDWR)
         self._control.close()
+        if self._ordered is not None:
+            self._ordered.close()
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
