@@ -48,12 +48,12 @@ const struct coilbox_info *EXPORT(coilbox_info)(void) {
 }
 
 void *EXPORT(coilbox_reserve)(size_t size) {
-  PyMem_RawFree(long_request);
+  PyMem_Free(long_request);
   long_request = NULL;
   long_request_capacity = 0;
   if (size <= REQUEST_CAPACITY)
     return request_buffer;
-  long_request = PyMem_RawMalloc(size);
+  long_request = PyMem_Malloc(size);
   if (long_request)
     long_request_capacity = size;
   return long_request;
@@ -64,7 +64,7 @@ static PyObject *take_request(size_t size) {
   size_t capacity = long_request ? long_request_capacity : REQUEST_CAPACITY;
   PyObject *request =
       size <= capacity ? coilbox_decode(data, size) : coilbox_malformed("longer than its buffer");
-  PyMem_RawFree(long_request);
+  PyMem_Free(long_request);
   long_request = NULL;
   return request;
 }

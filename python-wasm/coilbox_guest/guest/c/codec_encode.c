@@ -9,19 +9,25 @@ void coilbox_writer_start(coilbox_writer *writer, void *buffer, size_t capacity)
 
 void coilbox_writer_free(coilbox_writer *writer) {
   if (writer->on_heap)
-    PyMem_RawFree(writer->data);
+    PyMem_Free(writer->data);
   Py_CLEAR(writer->path);
   *writer = (coilbox_writer){0};
 }
 
+enum { SLACK = 256 };
+
 static int grow(coilbox_writer *writer, size_t count) {
   size_t wanted = writer->length + count;
-  if (wanted < count || wanted > PY_SSIZE_T_MAX) {
+  if (wanted < count || wanted > PY_SSIZE_T_MAX - SLACK) {
     PyErr_NoMemory();
     return -1;
   }
-  size_t capacity = wanted < PY_SSIZE_T_MAX / 2 ? wanted + wanted / 2 : wanted;
-  uint8_t *data = PyMem_RawRealloc(writer->on_heap ? writer->data : NULL, capacity);
+  /* Half as much again, so that many small pieces cost few copies; but one large piece is often all
+   * that there is. */
+  size_t capacity = writer->capacity + writer->capacity / 2;
+  if (capacity < wanted + SLACK)
+    capacity = wanted + SLACK;
+  uint8_t *data = PyMem_Realloc(writer->on_heap ? writer->data : NULL, capacity);
   if (data == NULL) {
     PyErr_NoMemory();
     return -1;
