@@ -127,3 +127,13 @@ def test_malformed_replies(guest: Guest, damage: Damage, reply: bytes, call: str
         damage.change = None
     assert error.startswith(("ValueError: malformed value from the host", "KeyError", "TypeError"))
     assert guest.value("probe.echo(b'x' * 100_000) == b'x' * 100_000") is True
+
+
+@pytest.mark.parametrize("tail", [b"\x00", b"\x01\x01", b"\xc0", b"\xcf" + b"\xff" * 8])
+def test_malformed_numbers_of_calls(guest: Guest, damage: Damage, tail: bytes) -> None:
+    damage.change = lambda _: b"\x92\x02" + tail
+    try:
+        error = guest.error("asyncio.run(probe.add_later(1, 2))")
+    finally:
+        damage.change = None
+    assert error.startswith("ValueError: malformed value from the host")

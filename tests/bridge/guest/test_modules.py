@@ -70,3 +70,43 @@ def test_modules_that_an_extension_ships(image: Image, engine: str) -> None:
     extension.ship("probe_shim", "from probe import add\ndef plus(a): return add(a, 1)\n")
     with Sandbox(image, engine=engine, extensions=[extension]) as box:
         assert box.run("import probe_shim\nprobe_shim.plus(4)").check().value == 5
+
+
+def test_modules_that_the_guest_makes(guest: Guest) -> None:
+    code = """
+        import _coilbox, types
+        classes = {"Colour": probe.Colour, "Point": probe.Point, "Lost": probe.Lost}
+        digest = "{digest}"
+        def attempt(make):
+            try:
+                return make()
+            except Exception as error:
+                return f"{type(error).__name__}: {error}"
+        def with_classes(**changes):
+            module = _coilbox.Module("probe", digest)
+            result = attempt(lambda: module.ready(classes | changes))
+            attempt(lambda: module.call(2, (probe.Point(x=1), 1, None)))
+            return result
+        class Wide(probe._rt.Record):
+            __slots__ = __fields__ = ("x",)
+        [
+            attempt(lambda: probe._module.ready(classes)),
+            with_classes(Point=Wide),
+            with_classes(Point=object),
+            with_classes(Colour=int),
+            with_classes(),
+            attempt(lambda: _coilbox.Module("probe", digest).call(2, (probe.Point(x=1), 1, None))),
+            attempt(lambda: _coilbox.Module("probe", digest).call(99, ())),
+            attempt(lambda: _coilbox.Module("probe", digest).call(0, (1,))),
+        ]
+    """
+    assert guest.value(code.replace("{digest}", load_spec(SPEC).digest)) == [
+        "RuntimeError: the module has its classes already",
+        "TypeError: Wide has no slot 'y'",
+        "TypeError: object is no record",
+        "AttributeError: type object 'int' has no attribute '_value2member_map_'",
+        "ImportError: the module lacks the class 'Shape.circle' of the extension",
+        "TypeError: probe.move: point must be Point, not probe.Point",
+        "TypeError: takes the number of an operation and its arguments",
+        "TypeError: the operation takes a tuple of 2 arguments",
+    ]

@@ -145,11 +145,11 @@ static PyObject *module_acall(PyObject *self, PyObject *const *args, Py_ssize_t 
   PyObject *value =
       coilbox_read_reply(&reply, &call.module->plan, result_type(&call), &number);
   coilbox_reply_free(&reply);
-  if (number == 0) {
+  if (value == NULL || number == 0) {
     coilbox_drop_exports(call.exports);
     return coilbox_ready(value);
   }
-  Py_XDECREF(value);
+  Py_DECREF(value);
   PyObject *future = PyObject_CallFunction(
       coilbox_bridge_hooks.pending, "OnKO", self, (Py_ssize_t)call.operation,
       (unsigned long long)number, call.exports ? call.exports : Py_None);
@@ -272,7 +272,12 @@ static PyObject *module_ready(PyObject *self, PyObject *classes) {
     PyErr_SetString(PyExc_TypeError, "ready() takes a dict of classes");
     return NULL;
   }
-  if (coilbox_plan_bind(&((coilbox_module *)self)->plan, classes) < 0)
+  coilbox_plan *plan = &((coilbox_module *)self)->plan;
+  if (plan->bound) {
+    PyErr_SetString(PyExc_RuntimeError, "the module has its classes already");
+    return NULL;
+  }
+  if (coilbox_plan_bind(plan, classes) < 0)
     return NULL;
   Py_RETURN_NONE;
 }

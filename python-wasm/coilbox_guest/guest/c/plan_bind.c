@@ -20,40 +20,36 @@ static Py_ssize_t offset_of(PyTypeObject *class, PyObject *name) {
   return offset;
 }
 
+/* The class comes last: nothing is read or written as long as there is none. */
 static int bind_shape(coilbox_shape *shape, PyObject *class, bool record) {
-  shape->class = (PyTypeObject *)Py_NewRef(class);
-  if (!record)
-    return 0;
-  if (!PyType_IsSubtype(shape->class, &coilbox_record_type)) {
+  PyTypeObject *type = (PyTypeObject *)class;
+  if (record && !PyType_IsSubtype(type, &coilbox_record_type)) {
     PyErr_Format(PyExc_TypeError, "%N is no record", class);
     return -1;
   }
-  for (size_t i = 0; i < shape->count; i++) {
-    shape->fields[i].offset = offset_of(shape->class, shape->fields[i].name);
+  for (size_t i = 0; record && i < shape->count; i++) {
+    shape->fields[i].offset = offset_of(type, shape->fields[i].name);
     if (shape->fields[i].offset < 0)
       return -1;
   }
+  shape->class = (PyTypeObject *)Py_NewRef(class);
   return 0;
 }
 
-static int bind_enum(coilbox_declaration *declaration) {
+static int bind_enum(coilbox_declaration *declaration, PyObject *class) {
   Py_ssize_t count = PyList_GET_SIZE(declaration->values);
-  PyObject *class = (PyObject *)declaration->class;
   PyObject *by_value = PyObject_GetAttrString(class, "_value2member_map_");
-  declaration->members = by_value ? PyTuple_New(count) : NULL;
-  declaration->positions = declaration->members ? PyDict_New() : NULL;
-  int failed = declaration->positions == NULL;
-  for (Py_ssize_t i = 0; !failed && i < count; i++) {
-    PyObject *value = PyList_GET_ITEM(declaration->values, i);
-    PyObject *member = PyObject_GetItem(by_value, value);
-    PyObject *position = member ? PyLong_FromSsize_t(i) : NULL;
-    failed = position == NULL || PyDict_SetItem(declaration->positions, member, position) < 0;
+  PyObject *members = by_value ? PyTuple_New(count) : NULL;
+  for (Py_ssize_t i = 0; members && i < count; i++) {
+    PyObject *member = PyObject_GetItem(by_value, PyList_GET_ITEM(declaration->values, i));
     if (member)
-      PyTuple_SET_ITEM(declaration->members, i, member);
-    Py_XDECREF(position);
+      PyTuple_SET_ITEM(members, i, member);
+    else
+      Py_CLEAR(members);
   }
   Py_XDECREF(by_value);
-  return failed ? -1 : 0;
+  declaration->members = members;
+  return members ? 0 : -1;
 }
 
 static PyObject *find_class(PyObject *classes, PyObject *name) {
@@ -82,29 +78,28 @@ static int bind(coilbox_declaration *declaration, PyObject *classes) {
     return -1;
   if (declaration->kind == COILBOX_RECORD || declaration->kind == COILBOX_ERROR)
     return bind_shape(declaration->shapes, class, declaration->kind == COILBOX_RECORD);
-  declaration->class = (PyTypeObject *)Py_NewRef(class);
   if (declaration->kind == COILBOX_ENUM)
-    return bind_enum(declaration);
-  if (PyType_IsSubtype(declaration->class, &coilbox_resource_type))
-    return 0;
-  PyErr_Format(PyExc_TypeError, "%N is no resource", class);
-  return -1;
+    return bind_enum(declaration, class);
+  if (!PyType_IsSubtype((PyTypeObject *)class, &coilbox_resource_type)) {
+    PyErr_Format(PyExc_TypeError, "%N is no resource", class);
+    return -1;
+  }
+  declaration->class = (PyTypeObject *)Py_NewRef(class);
+  return 0;
 }
 
 static void unbind(coilbox_declaration *declaration) {
   Py_CLEAR(declaration->class);
   Py_CLEAR(declaration->members);
-  Py_CLEAR(declaration->positions);
   for (size_t i = 0; i < declaration->count; i++)
     Py_CLEAR(declaration->shapes[i].class);
 }
 
 int coilbox_plan_bind(coilbox_plan *plan, PyObject *classes) {
-  for (size_t i = 0; i < plan->declaration_count; i++) {
-    unbind(&plan->declarations[i]);
+  plan->bound = true;
+  for (size_t i = 0; i < plan->declaration_count; i++)
     if (bind(&plan->declarations[i], classes) < 0)
       return -1;
-  }
   return 0;
 }
 
@@ -113,7 +108,6 @@ int coilbox_plan_traverse(coilbox_plan *plan, visitproc visit, void *arg) {
     coilbox_declaration *declaration = &plan->declarations[i];
     Py_VISIT(declaration->class);
     Py_VISIT(declaration->members);
-    Py_VISIT(declaration->positions);
     for (size_t shape = 0; shape < declaration->count; shape++)
       Py_VISIT(declaration->shapes[shape].class);
   }

@@ -31,8 +31,8 @@ static PyObject *read_status(coilbox_reader *reader, const coilbox_plan *plan,
     return raise_error(bridge_error(reader));
   if (status == 2 && count == 2 && call) {
     int64_t number = coilbox_read_number(reader);
-    if (number < 0)
-      return NULL;
+    if (number <= 0)
+      return number < 0 ? NULL : coilbox_malformed("a call without a number");
     *call = (uint64_t)number;
     Py_RETURN_NONE;
   }

@@ -72,12 +72,11 @@ typedef enum {
 struct coilbox_declaration {
   coilbox_declared kind;
   PyObject *name;
-  PyTypeObject *class; /* of enums and resources; NULL until the module registers it */
+  PyTypeObject *class; /* of resources; NULL until the module registers it */
   coilbox_shape *shapes; /* one; of a variant one for each case; none of enums and resources */
   size_t count;
-  PyObject *values;    /* of an enum: list of texts */
-  PyObject *members;   /* of an enum: tuple, by position */
-  PyObject *positions; /* of an enum: dict from member to position */
+  PyObject *values;  /* of an enum: list of texts */
+  PyObject *members; /* of an enum: tuple, by position */
 };
 
 typedef struct {
@@ -93,6 +92,7 @@ typedef struct coilbox_chunk {
 
 typedef struct {
   PyObject *digest;
+  bool bound; /* whether it has its classes: it gets them once, as values of it have their layout */
   uint32_t base;
   coilbox_declaration *declarations;
   size_t declaration_count;

@@ -156,7 +156,10 @@ static int write_pair(coilbox_writer *writer, const coilbox_type *type, PyObject
     return -1;
   }
   if (coilbox_write_typed(writer, type->item, value) < 0) {
-    coilbox_note_step(writer, PyUnicode_FromFormat("[%.80R]", key));
+    /* repr() of others may be the guest's code. */
+    bool plain = PyUnicode_CheckExact(key) || PyLong_CheckExact(key);
+    coilbox_note_step(writer, plain ? PyUnicode_FromFormat("[%.80R]", key)
+                                    : PyUnicode_FromFormat("[<%s>]", Py_TYPE(key)->tp_name));
     return -1;
   }
   return 0;
@@ -227,12 +230,11 @@ static int write_variant(coilbox_writer *writer, const coilbox_declaration *vari
 
 static int write_enum(coilbox_writer *writer, const coilbox_declaration *declared,
                       PyObject *value) {
-  PyObject *position = NULL;
-  if (declared->class && PyObject_TypeCheck(value, declared->class))
-    position = PyDict_GetItemWithError(declared->positions, value);
-  if (position)
-    return coilbox_write_long(writer, position);
-  return PyErr_Occurred() ? -1 : wrong_class(declared->name, value);
+  Py_ssize_t count = declared->members ? PyTuple_GET_SIZE(declared->members) : 0;
+  for (Py_ssize_t i = 0; i < count; i++)
+    if (PyTuple_GET_ITEM(declared->members, i) == value)
+      return coilbox_write_int(writer, i);
+  return wrong_class(declared->name, value);
 }
 
 static int write_handle(coilbox_writer *writer, const coilbox_declaration *declared,
