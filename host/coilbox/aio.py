@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from coilbox.jobs import Job
     from coilbox.results import Result
     from coilbox.session import Session
-
-Job = Callable[["Session"], "Result"]
 
 
 async def conduct(session: Session, job: Job) -> Result:

@@ -7,9 +7,8 @@ import itertools
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
@@ -25,12 +24,13 @@ from coilbox.errors import (
 )
 from coilbox.guest import Guest, LocalGuest
 from coilbox.images import Image, open_image
+from coilbox.jobs import Job, call_job, run_job
 from coilbox.limits import DEFAULT_LIMITS, Limits, Usage
 from coilbox.mounts import Mount, Scratch
-from coilbox.output import OutputCallback, OutputSink
+from coilbox.output import OutputCallback
 from coilbox.programs import ensure_compiled, load_program
 from coilbox.results import Result
-from coilbox.session import FRESH, LAST, Session, Streams
+from coilbox.session import Session
 from coilbox.stream import RunStream
 from coilbox.wasi import SeededEntropy, SystemEntropy, VirtualTree
 
@@ -176,7 +176,7 @@ class Sandbox:
             OSError: the file of ``code`` cannot be read.
         """
         options = (fresh, last, timeout, on_stdout, on_stderr)
-        job = self._run_job(code, argv, stdin, env, filename, *options)
+        job = run_job(self.limits, code, argv, stdin, env, filename, *options)
         with self._used() as session:
             return job(session)
 
@@ -200,7 +200,7 @@ class Sandbox:
         and plain host functions are called on that thread.
         """
         options = (fresh, last, timeout, on_stdout, on_stderr)
-        job = self._run_job(code, argv, stdin, env, filename, *options)
+        job = run_job(self.limits, code, argv, stdin, env, filename, *options)
         return await self._conduct(job)
 
     def stream(
@@ -249,13 +249,13 @@ class Sandbox:
             UsageError: the sandbox is closed, in use or stopped.
             UnsupportedValueError: an argument cannot cross.
         """
-        job = self._call_job(target, list(args), kwargs)
+        job = call_job(self.limits, target, list(args), kwargs)
         with self._used() as session:
             return job(session)
 
     async def call_async(self, target: str, /, *args: Any, **kwargs: Any) -> Result:
         """``call`` for event loops, as ``run_async`` is ``run``."""
-        return await self._conduct(self._call_job(target, list(args), kwargs))
+        return await self._conduct(call_job(self.limits, target, list(args), kwargs))
 
     def reset(self) -> None:
         """Go back to the snapshot: a new guest, with nothing of the former one.
@@ -384,69 +384,11 @@ class Sandbox:
         finally:
             self._in_use.release()
 
-    async def _conduct(self, job: Callable[[Session], Result]) -> Result:
+    async def _conduct(self, job: Job) -> Result:
         from coilbox.aio import conduct  # asyncio takes long to import
 
         with self._used() as session:
             return await conduct(session, job)
-
-    def _run_job(
-        self,
-        code: str | bytes | os.PathLike[str],
-        argv: Sequence[str],
-        stdin: str | bytes | BinaryIO,
-        env: Mapping[str, str] | None,
-        filename: str | None,
-        fresh: bool,
-        last: bool,
-        timeout: float | None,
-        on_stdout: OutputCallback | None,
-        on_stderr: OutputCallback | None,
-    ) -> Callable[[Session], Result]:
-        if isinstance(code, os.PathLike):
-            path = Path(code)
-            filename = filename or path.name
-            source: str | bytes = path.read_bytes()
-        elif isinstance(code, (str, bytes)):
-            source = code
-        else:
-            raise UsageError(f"code must be str, bytes or a path, not {type(code).__name__}")
-        filename = filename or "<sandbox>"
-        arguments = [filename, *argv]
-        if not all(isinstance(item, str) for item in arguments):
-            raise UsageError("argv must be strings")
-        extra = None if env is None else checked_strings(env, "env")
-        streams = self._streams(stdin, timeout, on_stdout, on_stderr)
-        flags = FRESH * fresh | LAST * last
-        return lambda session: session.run(source, filename, arguments, extra, flags, streams)
-
-    def _call_job(
-        self, target: str, args: list[Any], kwargs: dict[str, Any]
-    ) -> Callable[[Session], Result]:
-        module, colon, function = target.partition(":")
-        if not (module and colon and function):
-            raise UsageError(f"target must be 'module:function', not {target!r}")
-        streams = self._streams(b"", None, None, None)
-        return lambda session: session.call(target, args, kwargs, streams)
-
-    def _streams(
-        self,
-        stdin: str | bytes | BinaryIO,
-        timeout: float | None,
-        on_stdout: OutputCallback | None,
-        on_stderr: OutputCallback | None,
-    ) -> Streams:
-        limits = self.limits
-        if isinstance(stdin, str):
-            stdin = stdin.encode("utf-8", "surrogateescape")
-        if timeout is not None and not timeout > 0:
-            raise UsageError(f"timeout must be above 0 seconds, not {timeout}")
-        return Streams(
-            stdin,
-            OutputSink("stdout", limits.output_bytes, on_stdout),
-            OutputSink("stderr", limits.output_bytes, on_stderr),
-            limits.wall_seconds if timeout is None else min(timeout, limits.wall_seconds),
-        )
 
 
 def _check_going_on(session: Session) -> None:

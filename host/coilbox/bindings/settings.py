@@ -11,7 +11,7 @@ from typing import Annotated, ParamSpec, TypeVar
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, validate_call
 
 from coilbox.errors import ExtensionError
-from coilbox.profiles import Seconds, Size
+from coilbox.profile_types import Seconds, Size
 from coilbox.units import parse_seconds
 
 P = ParamSpec("P")

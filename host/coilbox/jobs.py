@@ -1,0 +1,86 @@
+"""Runs and calls, checked and ready to be done by a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from coilbox.arguments import checked_strings
+from coilbox.errors import UsageError
+from coilbox.limits import Limits
+from coilbox.output import OutputCallback, OutputSink
+from coilbox.results import Result
+from coilbox.session import FRESH, LAST, Session, Streams
+
+Job = Callable[[Session], Result]
+
+
+def run_job(
+    limits: Limits,
+    code: str | bytes | os.PathLike[str],
+    argv: Sequence[str],
+    stdin: str | bytes | BinaryIO,
+    env: Mapping[str, str] | None,
+    filename: str | None,
+    fresh: bool,
+    last: bool,
+    timeout: float | None,
+    on_stdout: OutputCallback | None,
+    on_stderr: OutputCallback | None,
+) -> Job:
+    """A run with the arguments of ``Sandbox.run``.
+
+    Raises:
+        UsageError: an argument does not fit.
+        OSError: the file of ``code`` cannot be read.
+    """
+    if isinstance(code, os.PathLike):
+        path = Path(code)
+        filename = filename or path.name
+        source: str | bytes = path.read_bytes()
+    elif isinstance(code, (str, bytes)):
+        source = code
+    else:
+        raise UsageError(f"code must be str, bytes or a path, not {type(code).__name__}")
+    filename = filename or "<sandbox>"
+    arguments = [filename, *argv]
+    if not all(isinstance(item, str) for item in arguments):
+        raise UsageError("argv must be strings")
+    extra = None if env is None else checked_strings(env, "env")
+    streams = _streams(limits, stdin, timeout, on_stdout, on_stderr)
+    flags = FRESH * fresh | LAST * last
+    return lambda session: session.run(source, filename, arguments, extra, flags, streams)
+
+
+def call_job(limits: Limits, target: str, args: list[Any], kwargs: dict[str, Any]) -> Job:
+    """A call with the arguments of ``Sandbox.call``.
+
+    Raises:
+        UsageError: ``target`` is no ``module:function``.
+    """
+    module, colon, function = target.partition(":")
+    if not (module and colon and function):
+        raise UsageError(f"target must be 'module:function', not {target!r}")
+    streams = _streams(limits, b"", None, None, None)
+    return lambda session: session.call(target, args, kwargs, streams)
+
+
+def _streams(
+    limits: Limits,
+    stdin: str | bytes | BinaryIO,
+    timeout: float | None,
+    on_stdout: OutputCallback | None,
+    on_stderr: OutputCallback | None,
+) -> Streams:
+    if isinstance(stdin, str):
+        stdin = stdin.encode("utf-8", "surrogateescape")
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"timeout must be above 0 seconds, not {timeout}")
+    return Streams(
+        stdin,
+        OutputSink("stdout", limits.output_bytes, on_stdout),
+        OutputSink("stderr", limits.output_bytes, on_stderr),
+        limits.wall_seconds if timeout is None else min(timeout, limits.wall_seconds),
+    )
