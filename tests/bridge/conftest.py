@@ -101,6 +101,9 @@ class Probe:
     def data(self, context: Any, /, data: bytes) -> bytes:
         return data
 
+    def blob(self, context: Any, /, size: int) -> bytes:
+        return bytes(size)
+
     def texts(self, context: Any, /, texts: dict[str, list[str]]) -> set[str]:
         return {text for some in texts.values() for text in some}
 

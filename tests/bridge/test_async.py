@@ -66,6 +66,7 @@ asyncio.run(main())
     assert guest(code) == "timed out"
     wait_for(lambda: probe.events == ["nap cancelled"])
     assert guest(code.replace("p.nap", "p.doze_async")) == "timed out"
+    wait_for(lambda: probe.events == ["nap cancelled", "doze cancelled"])
 
 
 @pytest.mark.parametrize("call", ["p.nap_sync(60.0)", "asyncio.run(p.nap(60.0))"])

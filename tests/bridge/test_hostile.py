@@ -250,6 +250,38 @@ def test_a_flood_of_begun_calls_with_much_data(hostile: Guest) -> None:
     assert hostile.call("data", data, begin=True)[0] == 2
 
 
+def test_results_that_nobody_takes(hostile: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coilbox.bridge.control.MAX_HELD_BYTES", 1 << 20)
+    calls = [hostile.call("blob", 100_000, begin=True)[1] for _ in range(40)]
+    ended: list[int] = []
+    while len(ended) < len(calls):
+        ended += hostile.control(WAIT, None)[1]
+    found = [hostile.control(FETCH, number) for number in calls]
+    whole = [value for status, value in found if status == 0]
+    assert 5 <= len(whole) <= 10
+    assert {value["type"] for status, value in found if status == 1} == {"CallLimitExceeded"}
+    # One result may be larger, if there is no other.
+    _, call = hostile.call("blob", 2 << 20, begin=True)
+    assert hostile.control(WAIT, None) == (0, [call])
+    assert len(hostile.control(FETCH, call)[1]) == 2 << 20
+
+
+def test_a_flood_of_calls_that_are_begun_and_cancelled(hostile: Guest, wait_for: Any) -> None:
+    """Whatever is cancelled is forgotten, in all the places where it waits."""
+    hostile.answers = lambda request: pack([0, True])
+    for name, args in (("doze", (60.0,)), ("nap", (60.0,)), ("acall", (1, 1)), ("call", (1, 1))):
+        for _ in range(300):
+            _, call = hostile.call(name, *args, begin=True)
+            hostile.control(WAIT, 0)
+            hostile.control(CANCEL, call)
+    bridge = hostile.bridge
+    jobs = bridge.jobs._waiting
+    held = (jobs, bridge._control._begun, bridge._control._ended, bridge._later, bridge._asked)
+    wait_for(lambda: not any(map(len, held)))
+    assert bridge._control._bytes == 0
+    assert len(bridge._running) == 0
+
+
 def test_a_flood_of_plain_functions_on_threads(hostile: Guest, probe: Any) -> None:
     before = threading.active_count()
     for _ in range(500):

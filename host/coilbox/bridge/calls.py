@@ -29,7 +29,7 @@ class Bound:
     Attributes:
         plan: what is known of it.
         function: its implementation; None for a method, which the resource has.
-        context: the context of calls without a time limit.
+        context: the context of calls that cannot end before they return.
         limiter: its limits; None if it has none.
         denied: the capability that the sandbox lacks, or None.
         simple: whether nothing but arguments and result need care.
@@ -118,8 +118,8 @@ class Call(Work):
         self._function = bound.function or self._method(handle)
         self._context = bound.context
         self.timeout = bound.limiter.timeout if bound.limiter is not None else None
-        if self.timeout is not None and bound.plan.stream is None:
-            deadline = time.monotonic() + self.timeout
+        if (self.number or self.timeout is not None) and bound.plan.stream is None:
+            deadline = None if self.timeout is None else time.monotonic() + self.timeout
             self._context = CallContext(self.bridge, bound.context.state, deadline)
 
     def _method(self, handle: int) -> Callable[..., Any]:
@@ -201,6 +201,11 @@ class Call(Work):
         self._opened = item.number = self.bridge.handles.add(item)
         return pack([0, self._opened])
 
+    def give_up(self) -> None:
+        """See :class:`Work`."""
+        for item in self._borrowed:
+            item.end()
+
     def discard(self) -> None:
         """See :class:`Work`."""
         if self._opened:
@@ -213,8 +218,7 @@ class Call(Work):
 
     def let_go(self) -> None:
         """Give back what the guest lent, and the place of the limit; the stream does if any."""
-        for item in self._borrowed:
-            item.end()
+        self.give_up()
         if self.bound.limiter is not None:
             self.bound.limiter.leave()
 

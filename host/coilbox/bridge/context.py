@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 class CallContext:
     """A :class:`coilbox.bindings.host.Context`.
 
-    Calls without a time limit of their own share one for each sandbox and extension.
+    Calls that cannot end before they return share one for each sandbox and extension: those that
+    the guest waits for, without a time limit of their own.
     """
 
     __slots__ = ("_bridge", "_deadline", "abandoned", "state")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 MAX_BEGUN: Final = 4096
 """Begun calls of a sandbox whose replies were not fetched."""
 MAX_BEGUN_BYTES: Final = 64 << 20
-"""Bytes of the arguments and replies of these."""
+"""Bytes of the arguments and replies of these, when one more is begun."""
+MAX_HELD_BYTES: Final = 256 << 20
+"""Bytes of them at any time: a reply above it becomes an error, unless it is the only one."""
 
 _NOTHING = pack([0, None])
 _LONGEST_WAIT = 1e6  # seconds; what is longer has no end
@@ -40,7 +41,7 @@ class Control:
         self.served = False
         self._bridge = bridge
         self._begun: dict[int, Work] = {}
-        self._ended: deque[int] = deque()
+        self._ended: dict[int, None] = {}  # in the order in which they ended
         self._bytes = 0
         self._lock = threading.Lock()
         self._messages: tuple[tuple[int, Callable[..., Reply]], ...] = (
@@ -96,14 +97,20 @@ class Control:
     def ended(self, work: Work) -> None:
         """Some work has ended."""
         with self._lock:
-            if work.number in self._begun:
+            if work.number not in self._begun:
+                return
+            size = length_of(work.reply)
+            held = self._bytes - work.size
+            if held and held + size > MAX_HELD_BYTES:
+                work.reply = _too_much().reply()
                 size = length_of(work.reply)
-                work.size += size
-                self._bytes += size
-                self._ended.append(work.number)
+            work.size += size
+            self._bytes += size
+            self._ended[work.number] = None
 
     def _forget(self, number: int) -> Work | None:
         with self._lock:
+            self._ended.pop(number, None)
             work = self._begun.pop(number, None)
             if work is not None:
                 self._bytes -= work.size
@@ -128,7 +135,7 @@ class Control:
         self.served = False
         self._bridge.wait_until(lambda: bool(self._ended) or self.served, deadline)
         with self._lock:
-            numbers = [number for number in self._ended if number in self._begun]
+            numbers = list(self._ended)
             self._ended.clear()
         return pack([0, numbers])
 
@@ -172,6 +179,12 @@ class Control:
     def _answer(self, number: Any, status: Any, payload: Any) -> Reply:
         self._bridge.answered(_integer(number), _integer(status), payload)
         return _NOTHING
+
+
+def _too_much() -> Refused:
+    return Refused(
+        "CallLimitExceeded", f"results that were not taken have more than {MAX_HELD_BYTES} bytes"
+    )
 
 
 def _integer(value: Any) -> int:

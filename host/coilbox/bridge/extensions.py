@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +54,7 @@ class ExtensionBridge(Bridge):
         self._rings = False  # a ring is on its way
         self._running: set[Work] = set()
         self._control = Control(self)
-        self._asked: deque[Asked] = deque()
+        self._asked: dict[int, Asked] = {}  # in the order in which they came
         self._later: dict[int, Asked] = {}
         self._bound: dict[int, tuple[Bound, int]] = {}
         self._contexts: dict[int, CallContext] = {}
@@ -67,7 +66,7 @@ class ExtensionBridge(Bridge):
                 return
             self.stopped = True
             running = list(self._running)
-            asked = [*self._asked, *self._later.values()]
+            asked = [*self._asked.values(), *self._later.values()]
             self._asked.clear()
             self._later.clear()
         for work in running:
@@ -184,8 +183,12 @@ class ExtensionBridge(Bridge):
         if self.stopped:
             raise cancelled()
         while self._asked:
-            self._send(self._asked.popleft())
-            self._control.served = True
+            with self.lock:
+                first = next(iter(self._asked), 0)
+                asked = self._asked.pop(first, None)
+            if asked is not None:
+                self._send(asked)
+                self._control.served = True
         return False
 
     # -- asking the guest ------------------------------------------------------------------------
@@ -205,7 +208,7 @@ class ExtensionBridge(Bridge):
         if self.on_guest_thread:
             self._send(asked)
             if not asked.done:  # nothing of the guest can go on while this thread is here
-                del self._later[asked.number]
+                self._forget(asked)
                 self.break_off(GuestProtocolError("the guest put off what is waited for"))
             return asked.result()
         if loop_thread.is_current:
@@ -215,7 +218,10 @@ class ExtensionBridge(Bridge):
         answered: queue.SimpleQueue[None] = queue.SimpleQueue()
         asked.when_done(lambda: answered.put(None))
         self._post(asked)
-        answered.get()
+        try:
+            answered.get()
+        finally:
+            self._forget(asked)
         return asked.result()
 
     async def ask_async(self, asked: Asked) -> Any:
@@ -230,7 +236,10 @@ class ExtensionBridge(Bridge):
         answered = asyncio.Event()
         asked.when_done(lambda: _wake(loop, answered))
         self._post(asked)
-        await answered.wait()
+        try:
+            await answered.wait()
+        finally:
+            self._forget(asked)
         return asked.result()
 
     def answered(self, number: int, status: int, payload: Any) -> None:
@@ -242,10 +251,17 @@ class ExtensionBridge(Bridge):
     def _post(self, asked: Asked) -> None:
         with self.lock:
             if not self.stopped:
-                self._asked.append(asked)
+                self._asked[asked.number] = asked
                 self._waiting.ring()
                 return
         asked.fail(cancelled())
+
+    def _forget(self, asked: Asked) -> None:
+        """Nobody waits for the answer any more, if there was none."""
+        asked.fail(cancelled())
+        with self.lock:
+            self._asked.pop(asked.number, None)
+            self._later.pop(asked.number, None)
 
     def _send(self, asked: Asked) -> None:
         if asked.done:  # nobody wants it any more
@@ -261,8 +277,9 @@ class ExtensionBridge(Bridge):
             asked.fail(error if isinstance(error, Exception) else cancelled())
             raise
         else:
-            if not answered:
-                self._later[asked.number] = asked
+            with self.lock:
+                if not answered and not asked.done:
+                    self._later[asked.number] = asked
 
 
 def _wake(loop: asyncio.AbstractEventLoop, answered: asyncio.Event) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 
 from coilbox.bridge.replies import log
 from coilbox.bridge.threads import Job, pool
@@ -17,17 +16,22 @@ class Jobs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[Job] = deque()
+        self._waiting: dict[object, Job] = {}  # in the order in which they came
         self._running = 0
 
-    def submit(self, job: Job) -> None:
+    def submit(self, key: object, job: Job) -> None:
         """Run ``job`` on a thread, as soon as the sandbox may have one."""
         with self._lock:
             if self._running >= MAX_THREADS:
-                self._waiting.append(job)
+                self._waiting[key] = job
                 return
             self._running += 1
         pool.submit(lambda: self._run(job))
+
+    def forget(self, key: object) -> None:
+        """Forget a job that waits."""
+        with self._lock:
+            self._waiting.pop(key, None)
 
     def close(self) -> None:
         """Forget those that wait."""
@@ -44,4 +48,4 @@ class Jobs:
                 if not self._waiting:
                     self._running -= 1
                     return
-                job = self._waiting.popleft()
+                job = self._waiting.pop(next(iter(self._waiting)))

@@ -75,6 +75,9 @@ class Work(ABC):
     def release(self) -> None:  # noqa: B027 - not all have something to release
         """Called once, when it has ended and no thread is in ``act`` any more."""
 
+    def give_up(self) -> None:  # noqa: B027
+        """Called when it ends before ``act`` has: what ``act`` waits for should end, too."""
+
     def discard(self) -> None:  # noqa: B027
         """Called when ``act`` came to a reply too late."""
 
@@ -97,7 +100,7 @@ class Work(ABC):
         if self.is_async():
             self._submit(self._act)
         else:
-            self.bridge.jobs.submit(self._act_on_thread)
+            self.bridge.jobs.submit(self, self._act_on_thread)
 
     def cancel(self) -> None:
         """Nobody wants it any more. From any thread."""
@@ -133,7 +136,7 @@ class Work(ABC):
         try:
             reply = self.act()
         except Exception as error:
-            self._end(self.failed(error))
+            self._fail(error)
         except BaseException as error:
             self._end(b"", error)
         else:
@@ -156,16 +159,19 @@ class Work(ABC):
         try:
             reply = await later()
         except asyncio.CancelledError:
-            if not self.ended:  # the function's own doing
-                self._end(self.failed(RuntimeError("the function cancelled itself")))
+            self._fail(RuntimeError("the function cancelled itself"))  # unless we did
         except Exception as error:
-            self._end(self.failed(error))
+            self._fail(error)
         except BaseException as error:  # it must not end the event loop
             self._end(b"", error)
         else:
             self._finish(reply)
         if self._timer is not None:
             self._timer.cancel()
+
+    def _fail(self, error: Exception) -> None:
+        if not self.ended:  # else it failed because of that, most likely
+            self._end(self.failed(error))
 
     def _finish(self, reply: Reply) -> None:
         if not self._end(reply):
@@ -197,6 +203,9 @@ class Work(ABC):
             self.ended = True
             self.reply = reply
             self._abandoned = given_up and self._on_thread
+        if given_up:
+            self.bridge.jobs.forget(self)
+            self.give_up()
         if self._abandoned:
             pool.abandon()
         else:
