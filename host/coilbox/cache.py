@@ -318,7 +318,8 @@ class Cache:
 
     def clean(self) -> None:
         """Remove what killed processes and failed builds left more than a day ago."""
-        for path in (*self.root.glob("tmp/*"), *self.root.glob("work/stage-*")):
+        patterns = ("tmp/*", "work/stage-*", "work/native-*")
+        for path in (path for pattern in patterns for path in self.root.glob(pattern)):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                     shutil.rmtree(path)

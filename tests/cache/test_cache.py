@@ -202,13 +202,14 @@ def test_remove_and_clean(cache: Cache) -> None:
     cache.remove("parts", "k")
     cache.remove("parts", "k")
     assert cache.keys("parts") == []
-    left = cache.root / "tmp" / "left"
-    left.mkdir()
-    cache.clean()
-    assert left.exists()
-    os.utime(left, (0, 0))
-    cache.clean()
-    assert not left.exists()
+    for folder in ("tmp/left", "work/stage-0123", "work/native-0123"):
+        left = cache.root / folder
+        left.mkdir(parents=True)
+        cache.clean()
+        assert left.exists()
+        os.utime(left, (0, 0))
+        cache.clean()
+        assert not left.exists()
 
 
 def test_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

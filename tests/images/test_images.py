@@ -239,18 +239,28 @@ def test_prune(cache: Cache, builds: list[dict[str, Any]]) -> None:
     cache.publish("parts", "p1", lambda folder: (folder / "x").write_bytes(b"12345") and None)
     for key in ("c1", "c2"):
         cache.publish("compiled", key, lambda folder: (folder / "x").write_bytes(b"1") and None)
-    for kind, key in (("images", old), ("images", current), ("compiled", "c1")):
+        cache.publish("native", key, lambda folder: (folder / "x").write_bytes(b"1") and None)
+    cache.publish("native-runtime", "r", lambda folder: (folder / "x").write_bytes(b"1") and None)
+    cache.publish("native-profile", "p", lambda folder: (folder / "x").write_bytes(b"1") and None)
+    for kind, key in (
+        ("images", old),
+        ("images", current),
+        ("compiled", "c1"),
+        ("native", "c1"),
+    ):
         os.utime(cache.path(kind, key), (0, 0))
     removed, freed = store.prune()
     assert sorted(removed) == sorted(
-        ["steps/s1", f"images/{old}", f"images/{damaged}", "compiled/c1"]
+        ["steps/s1", f"images/{old}", f"images/{damaged}", "compiled/c1", "native/c1"]
     )
     assert freed > 0
     assert cache.keys("images") == sorted([current, recent])
-    assert store.prune(compiled=True)[0] == ["compiled/c2"]
+    found = store.prune(compiled=True)[0]
+    assert found == ["compiled/c2", "native/c2", "native-runtime/r"]
     assert cache.keys("parts") == ["p1"]
+    assert cache.keys("native-profile") == ["p"]
     store.prune(everything=True)
-    assert cache.keys("images") == cache.keys("parts") == []
+    assert cache.keys("images") == cache.keys("parts") == cache.keys("native-profile") == []
 
 
 def test_opening_is_light_and_quick(cache: Cache, builds: list[dict[str, Any]]) -> None:

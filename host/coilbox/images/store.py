@@ -25,6 +25,7 @@ KIND = "images"
 _KEY = re.compile(r"[0-9a-f]{6,64}")
 # What builds leave beside images, made again when needed. Steps only serve to resume a build.
 _STEPS, _FETCHED = "steps", ("members", "parts")
+_COMPILED, _PROFILES = ("compiled", "native", "native-runtime"), "native-profile"
 
 _opened: dict[tuple[str, str], Image] = {}
 _opening = threading.Lock()
@@ -171,9 +172,13 @@ class ImageStore:
         for key, damage in self.verify().items():
             if everything or damage or (self._last_used(key) < old and key not in current):
                 doomed.append((KIND, key))
-        for key in self.cache.keys("compiled"):
-            if everything or compiled or self.cache.last_used("compiled", key) < old:
-                doomed.append(("compiled", key))
+        for kind in (*_COMPILED, _PROFILES):
+            always = everything or (compiled and kind in _COMPILED)
+            for key in self.cache.keys(kind):
+                if always or self.cache.last_used(kind, key) < old:
+                    doomed.append((kind, key))
+        if compiled or everything:
+            shutil.rmtree(self.cache.root / "zig", ignore_errors=True)  # the compiler's own cache
         if everything:
             doomed += [(kind, key) for kind in _FETCHED for key in self.cache.keys(kind)]
             with self.cache.lock("link"):
