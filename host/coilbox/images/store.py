@@ -25,7 +25,8 @@ KIND = "images"
 _KEY = re.compile(r"[0-9a-f]{6,64}")
 # What builds leave beside images, made again when needed. Steps only serve to resume a build.
 _STEPS, _FETCHED = "steps", ("members", "parts")
-_COMPILED, _PROFILES = ("compiled", "native", "native-runtime"), "native-profile"
+_COMPILED = ("compiled", "native", "native-runtime", "guest-modules")
+_PROFILES = "native-profile"
 
 _opened: dict[tuple[str, str], Image] = {}
 _opening = threading.Lock()
