@@ -26,6 +26,7 @@ from coilbox import (
     WorkerCrashed,
 )
 from coilbox.isolation import host
+from coilbox.isolation.outcome import crashed
 
 SandboxFactory = Callable[..., Sandbox]
 
@@ -81,6 +82,22 @@ def test_a_worker_that_dies_between_runs(box: Sandbox) -> None:
         box.run("x")
     box.reset()
     assert box.run("2").value == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (9, "SIGKILL: by the kernel for want of memory"),
+        (31, "SIGSYS: it made a system call that is not on its list"),
+        (11, "SIGSEGV"),
+        (40, "signal 40"),
+        (70 << 8, "exit code 70"),
+    ],
+)
+def test_how_a_worker_ended_is_said(status: int, words: str) -> None:
+    error = crashed(status)
+    assert words in str(error)
+    assert (error.signal, error.exit_code) == ((status, None) if status < 256 else (None, 70))
 
 
 def test_a_worker_that_dies_in_a_run(sandbox: SandboxFactory) -> None:
@@ -229,6 +246,7 @@ HOST = """
 import os, signal, sys, threading, time
 from coilbox import Sandbox
 from coilbox.isolation import host
+from coilbox.isolation.outcome import crashed
 IMAGE, ENGINE = sys.argv[1:]
 box = Sandbox(IMAGE, engine=ENGINE, isolation="process")
 box.run("x = 1")
@@ -297,6 +315,7 @@ def test_the_host_may_die(image: Image, engine: str) -> None:
 import os, sys
 from coilbox import Sandbox
 from coilbox.isolation import host
+from coilbox.isolation.outcome import crashed
 box = Sandbox({str(image.path)!r}, engine={engine!r}, isolation="process")
 box.run("1")
 (nursery,) = host._nurseries.values()

@@ -10,35 +10,27 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from coilbox import errors
 from coilbox.bridge.bridge import CONTROL
 from coilbox.bridge.forms import length_of
 from coilbox.clock import GuestClock
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import (
     EngineError,
-    GuestCancelled,
-    GuestError,
-    GuestException,
     GuestProtocolError,
     GuestTrap,
-    HostError,
-    ImageError,
-    LimitExceeded,
     UsageError,
-    WorkerCrashed,
 )
 from coilbox.guest import Owner, no_room
 from coilbox.images import Image
 from coilbox.isolation import wire
 from coilbox.isolation.files import FileServer
 from coilbox.isolation.host import Worker, take_worker
+from coilbox.isolation.outcome import cause, crashed, stop_of
 from coilbox.limits import Limits
 from coilbox.metering import Reading
 from coilbox.mounts import Mount, Scratch
-from coilbox.wasi import GuestExit
 from coilbox.wasi.fdtable import Input, InputStream, OutputSink
 from coilbox.wasi.memory import CHUNK
 from coilbox.wasi.vfs.node import WasiError
@@ -46,7 +38,6 @@ from coilbox.wasi.vfs.node import WasiError
 # How long a worker whose guest is to stop may take for that before it is killed, in seconds. A
 # sound one takes milliseconds; a machine short of processors may delay that.
 _GRACE = 2.0
-_MAX_TEXT = 8192
 _MAX_COUNT = 1 << 63
 _PROCESS_CPU = 2  # CPUCLOCK_SCHED of linux/posix-timers.h: the clock of a process by its number
 
@@ -130,7 +121,7 @@ class WorkerGuest:
                 return worker, channel, tuple(walls)
             worker.end()
             raise EngineError(f"a worker could not start: {walls}")
-        raise EngineError(f"workers die as they start ({_cause(status)})")
+        raise EngineError(f"workers die as they start ({cause(status)})")
 
     # -- see coilbox.guest.Guest ----------------------------------------------------------------
 
@@ -176,7 +167,7 @@ class WorkerGuest:
                 if time.monotonic() > self._patience():  # one that floods the host never waits
                     raise wire.Overdue
         except wire.Hangup:
-            raise self._crashed() from None
+            raise crashed(self._end()) from None
         except wire.Overdue:
             self._end()
             raise GuestTrap("the guest did not stop, and its worker was killed") from None
@@ -264,45 +255,16 @@ class WorkerGuest:
                 self.memory_size = max(self.memory_size, min(memory, self._limits.memory_bytes))
             case _:
                 status, detail = "", None
-        match status, detail:
-            case "reply", None:
-                return reply
-            case "exit", int(code) if 0 <= code < 1 << 32:
-                self._end()
-                raise StopGuest(GuestExit(code))
-            case "error", [str(name), str(text), int() | float() as limit, int() | float() as used]:
-                self._raise(name, text[:_MAX_TEXT], limit, used)
-        self._end()
-        raise GuestProtocolError("the worker broke the rules and was ended: a malformed outcome")
-
-    def _raise(self, name: str, text: str, limit: float, used: float) -> NoReturn:
-        """Raise the error that the worker describes, if it is one that workers have."""
-        kind: Any = getattr(errors, name, None)
-        if not isinstance(kind, type) or issubclass(kind, GuestException):
-            kind = object
-        if issubclass(kind, EngineError):
-            raise kind(text)  # the guest was not entered: all is as before
-        self._end()
-        if issubclass(kind, LimitExceeded):
-            raise kind(text, limit=limit, used=used)
-        if issubclass(
-            kind, HostError | ImageError | GuestTrap | GuestCancelled | GuestProtocolError
-        ):
-            raise kind(text)
-        raise GuestProtocolError("the worker broke the rules and was ended: an unknown error")
+        if (status, detail) == ("reply", None):
+            return reply
+        error = stop_of(status, detail)
+        if not isinstance(error, EngineError):  # the guest was not entered: all is as before
+            self._end()
+        raise error
 
     def _end(self) -> int:
         self.cpu_clock()  # nobody can tell afterwards
         return self._worker.end()
-
-    def _crashed(self) -> GuestError:
-        status = self._end()
-        signalled = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        return WorkerCrashed(
-            f"the worker process of this sandbox ended ({_cause(status)}); the host goes on",
-            signal=signalled,
-            exit_code=None if signalled is not None else os.waitstatus_to_exitcode(status),
-        )
 
 
 def _known(stdin: Input) -> bytes | None:
@@ -322,15 +284,3 @@ def _growth(limits: Limits, scratch: Scratch | None) -> int:
     """What a sound worker may come to hold: the guest, a message of its size, and its files."""
     kept = 2 * limits.memory_bytes
     return kept + (scratch.max_bytes if scratch is not None else 0)
-
-
-def _cause(status: int) -> str:
-    if not os.WIFSIGNALED(status):
-        return f"exit code {os.waitstatus_to_exitcode(status)}"
-    number = os.WTERMSIG(status)
-    name = signal.Signals(number).name
-    if number == signal.SIGSYS:
-        return f"{name}: it made a system call that is not on its list"
-    if number == signal.SIGKILL:
-        return f"{name}: by the kernel for want of memory, or by somebody"
-    return name

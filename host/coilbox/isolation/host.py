@@ -248,6 +248,8 @@ def take_worker(image: Image, engine: str) -> Worker:
         EngineError: workers cannot be had on this machine.
     """
     reason = seccomp.supported()
+    if reason is None and not sys.executable:
+        reason = "this Python is embedded and does not know its interpreter (sys.executable)"
     if reason is not None:
         raise EngineError(f"isolation='process' does not work here: {reason}")
     key = (str(image.path), str(image.cache.root), engine)
