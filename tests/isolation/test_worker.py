@@ -116,9 +116,9 @@ def test_a_worker_that_dies_in_a_run(sandbox: SandboxFactory) -> None:
 
 
 def test_time_is_counted_by_the_host(sandbox: SandboxFactory) -> None:
-    box = sandbox(limits=Limits(wall_seconds=0.5))
+    box = sandbox(limits=Limits(cpu_seconds=0.2))
     used = box.run("while True: pass").usage
-    assert 0.1 < used.cpu_seconds < 5
+    assert used.cpu_seconds >= 0.2
     assert box.usage.cpu_seconds == used.cpu_seconds
 
 
