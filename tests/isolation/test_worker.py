@@ -266,6 +266,16 @@ def process(image: Image, engine: str, code: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+def test_nothing_is_left_open_at_the_end(image: Image, engine: str) -> None:
+    code = """
+import warnings
+warnings.simplefilter("always", ResourceWarning)
+for _ in range(3): box.reset()
+box.close()
+"""
+    assert process(image, engine, code) == (0, "", "")
+
+
 def test_ctrl_c_in_a_run(image: Image, engine: str) -> None:
     code = """
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -174,6 +174,8 @@ class Nursery:
         self._control.close()
         if self._ordered is not None:
             self._ordered.close()
+        if self._spare is not None:
+            self._spare.abandon()
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
