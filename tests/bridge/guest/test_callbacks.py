@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import textwrap
+
+from coilbox import Image, Sandbox
+
 from .conftest import Guest
+from .probe import make
 
 
 def test_plain_callbacks(guest: Guest) -> None:
@@ -115,3 +121,32 @@ def test_calls_nest_until_the_limit(guest: Guest) -> None:
         name, 2 < depth < 100
     """
     assert guest.value(code) == ("HostInternalError", True)
+
+
+@dataclasses.dataclass
+class Pair:
+    left: str
+    right: str
+
+
+def test_the_host_calls_while_a_reply_is_written(image: Image, engine: str) -> None:
+    code = """
+        import dataclasses, probe
+        from coilbox import declare
+        @declare
+        @dataclasses.dataclass
+        class Pair:
+            left: str
+            right: str
+            def __getattribute__(self, name):
+                if name not in ("left", "right"):
+                    return object.__getattribute__(self, name)
+                return name + str(probe.apply(lambda i, point: "x" * 20_000 * i, 2))
+        def give(): return [Pair("a", "b")] * 2
+    """
+    extension, _ = make()
+    with Sandbox(image, engine=engine, extensions=[extension], types=[Pair]) as box:
+        box.run(textwrap.dedent(code)).check()
+        (pair, other) = box.call("__main__:give").check().value
+    text = str(["", "x" * 20_000])
+    assert pair == other == Pair("left" + text, "right" + text)
