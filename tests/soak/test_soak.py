@@ -18,8 +18,9 @@ def check(image: Image, engine: str, runs: int) -> None:
     assert set(total) >= set(soak.KINDS), "every kind of run came up"
     growth = soak.Figures(*(b - a for a, b in zip(before, after, strict=True)))
     # A leak of 100 bytes for each run would show; what the allocators keep back does not.
-    assert growth.rss < 16 << 10, growth
     assert growth.dirty < 16 << 10, growth
+    # Pages of the image and of code come and go with the sandboxes that are there just then.
+    assert growth.rss < 40 << 10, growth
     assert growth.descriptors <= 2, growth
     assert growth.mappings <= 40, growth
     assert growth.threads <= 1, growth
