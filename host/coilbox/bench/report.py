@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from coilbox.bench.training import HELD_OUT
+
 Unit = Literal["s", "1/s", "B"]
 
 
@@ -70,13 +72,24 @@ class Report:
     parts: dict[str, dict[str, Measure]] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=lambda: machine())
 
-    def geometric_mean(self, name: str, baseline: str | None = None) -> tuple[float, int] | None:
+    def geometric_mean(
+        self, name: str, baseline: str | None = None, *, held_out: bool = False
+    ) -> tuple[float, int] | None:
         """The mean CPU ratio of a contestant to another, over the programs that both ran.
+
+        Args:
+            name: the contestant.
+            baseline: the other; the report's if None.
+            held_out: only over programs that no profile is taken from.
 
         Returns:
             The ratio and the number of programs, or None if there is no such program.
         """
-        measures = self.parts.get("cpu", {}).values()
+        measures = [
+            measure
+            for program, measure in self.parts.get("cpu", {}).items()
+            if program in HELD_OUT or not held_out
+        ]
         ratios = [measure.ratio(name, baseline or self.baseline) for measure in measures]
         known = [ratio for ratio in ratios if ratio is not None]
         return (statistics.geometric_mean(known), len(known)) if known else None
@@ -108,6 +121,11 @@ class Report:
                 name: {"ratio": mean[0], "programs": mean[1]}
                 for name in self.contestants
                 if (mean := self.geometric_mean(name)) is not None
+            },
+            "cpu_geometric_mean_held_out": {
+                name: {"ratio": mean[0], "programs": mean[1]}
+                for name in self.contestants
+                if (mean := self.geometric_mean(name, held_out=True)) is not None
             },
             "cpu_speed": [
                 {"of": name, "against": peer, "times": times, "programs": programs}
@@ -182,6 +200,8 @@ def print_report(report: Report, order: Sequence[str]) -> None:
         if part == "cpu":
             table.add_section()
             table.add_row("geometric mean", *(_mean(report, name) for name in order))
+            means = (_mean(report, name, held_out=True) for name in order)
+            table.add_row("of those that profiles are not taken from", *means)
         console.print(table)
     for (name, peer), (times, programs) in report.speeds().items():
         text = f"{name} is {times:.2f} times as fast as {peer} (geometric mean of {programs})"
@@ -203,8 +223,8 @@ def _cell(measure: Measure, name: str, baseline: str) -> str:
     return text if ratio is None or name == baseline else f"{text} ({ratio:.2f}×)"
 
 
-def _mean(report: Report, name: str) -> str:
-    mean = report.geometric_mean(name)
+def _mean(report: Report, name: str, *, held_out: bool = False) -> str:
+    mean = report.geometric_mean(name, held_out=held_out)
     return "-" if mean is None else f"{mean[0]:.2f}×"
 
 

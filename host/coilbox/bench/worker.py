@@ -110,6 +110,17 @@ class Coilbox:
         self._options = {"engine": options.get("engine", "auto"), "image": options.get("image")}
         self._options["isolation"] = options.get("isolation", "none")
         self._options["limits"] = self._box.Limits(_LONG_SECONDS, _MEMORY_BYTES)
+        if options.get("folder"):
+            self._take(options["folder"])
+
+    def _take(self, folder: str) -> None:
+        """Run what was built into a folder in place of the native engine's own program."""
+        engine = importlib.import_module("coilbox.engines").get_engine("native")
+        programs = importlib.import_module("coilbox.programs")
+        image = self._options["image"] = self._box.open_image(self._options["image"])
+        program = engine.program(image, Path(folder), programs.IMPORTS)
+        self._in_place = programs.in_place(image, "native", program)
+        self._in_place.__enter__()  # for the whole life of this process
 
     def describe(self) -> str:
         """See Runtime."""

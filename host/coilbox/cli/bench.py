@@ -6,6 +6,7 @@ import json
 
 import click
 
+from coilbox.bench.variants import VARIANTS
 from coilbox.engines import ENGINE_NAMES
 
 
@@ -18,6 +19,14 @@ from coilbox.engines import ENGINE_NAMES
     type=click.Choice(ENGINE_NAMES),
     multiple=True,
     help="Measure coilbox on this engine; all if left out.",
+)
+@click.option(
+    "--variant",
+    "variants",
+    type=click.Choice(VARIANTS),
+    multiple=True,
+    help="Measure the image in this variant of the native engine, or through wasm2c, too; "
+    "compiled first if it is not, which takes minutes.",
 )
 @click.option(
     "--peer",
@@ -51,6 +60,7 @@ def command(
     as_json: bool,
     engines: tuple[str, ...],
     isolation: bool,
+    variants: tuple[str, ...],
     peers: tuple[str, ...],
     no_peers: bool,
     python: str | None,
@@ -72,8 +82,10 @@ def command(
     if peers and no_peers:
         raise click.UsageError("--peer and --no-peers exclude each other")
     chosen = () if no_peers else peers or None
-    contestants = find_contestants(engines, python, chosen, image, isolation)
     open_image(image)  # built here, where its progress is seen, and not in a worker
+    contestants = find_contestants(
+        engines, python, chosen, image, isolation, variants, progress_for()
+    )
     settings = Settings(quick, rounds or (1 if quick else 3), parts, programs)
     report = run_benchmark(contestants, settings, progress_for())
     if as_json:

@@ -62,7 +62,7 @@ def build_program(
             )
     except (EmitError, WasmFormatError) as error:
         raise EngineError(f"the native engine cannot compile the guest module: {error}") from error
-    (folder / MEMORY).write_bytes(_whole_pages(program.memory))
+    (folder / MEMORY).write_bytes(whole_pages(program.memory))
     if program.counters:
         (folder / COUNTERS).write_text(json.dumps(program.counters))
     sources = work or folder / "work"
@@ -98,14 +98,15 @@ def compile_all(
 ) -> list[Path]:
     """Compile files in parallel; an object that is there already is not made again.
 
-    Files whose names begin with ``HOT`` get the toolchain's own flags, others those for the rest.
+    Files whose names begin with ``HOT`` get the flags for hot code, others those for the rest.
     An object's name holds the hash of its source, of ``depends`` (the headers' texts) and of the
     compiler with its flags, so that what an interrupted build left behind can be trusted.
     """
     from coilbox.cache import key_of
 
     with_flags = [
-        toolchain if source.name.startswith(HOT) else toolchain.for_rest() for source in sources
+        toolchain.for_hot() if source.name.startswith(HOT) else toolchain.for_rest()
+        for source in sources
     ]
     common = key_of(toolchain.version, list(depends))
     objects = [
@@ -145,6 +146,6 @@ def _write_if_changed(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def _whole_pages(content: bytes) -> bytes:
+def whole_pages(content: bytes) -> bytes:
     """The memory image, filled up to pages that can be mapped."""
     return content + bytes(-len(content) % mmap.PAGESIZE)

@@ -14,6 +14,7 @@ from coilbox.engines.native.build import COUNTERS, LIBRARY, build_program
 from coilbox.engines.native.library import runtime, supported
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.settings import Settings, chosen_settings
+from coilbox.engines.native.toolchain import Toolchain
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import EngineError
 from coilbox.resources import guest_builder
@@ -86,17 +87,21 @@ class NativeEngine:
 
     def _key(self, image: Image, variant: Variant) -> str:
         settings = self._settings
-        toolchain = settings.toolchain(variant.tier)
+        toolchain = self._toolchain(variant)
         return key_of(
             image.digest,
             toolchain.version,
-            toolchain.flags,
+            toolchain.for_hot().flags,
             toolchain.rest,
             toolchain.trampoline,
             settings.fold_offsets,
             variant.profile,
             _emitter(),
         )
+
+    def _toolchain(self, variant: Variant, zig_cache: Path | None = None) -> Toolchain:
+        found = self._settings.toolchain(variant.tier, zig_cache=zig_cache)
+        return found.inlining_more() if variant.profile else found
 
     # -- compiling ------------------------------------------------------------------------------
 
@@ -125,6 +130,17 @@ class NativeEngine:
         wanted = tier or self._settings.best_tier
         found = [variant for variant in self.variants(image) if variant.tier == wanted]
         variant = found[0] if found else Variant(wanted, "")
+        return self.compile_variant(image, variant, jobs=jobs, progress=progress)
+
+    def compile_variant(
+        self,
+        image: Image,
+        variant: Variant,
+        *,
+        jobs: int | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Compile an image in one of its ``variants``; see ``compile``."""
         entry, library = self._ensure(image, variant, jobs, progress)
         os.close(library)
         return entry.path
@@ -144,7 +160,7 @@ class NativeEngine:
             if variant.profile:
                 path = image.cache.path(PROFILE_KIND, _profile_key(image)) / _PROFILE
                 profile = Profile.from_json(path.read_text())
-            toolchain = self._settings.toolchain(variant.tier, zig_cache=image.cache.root / "zig")
+            toolchain = self._toolchain(variant, image.cache.root / "zig")
             build_program(
                 image.read("guest.wasm"),
                 folder,
@@ -239,7 +255,7 @@ class NativeEngine:
                 jobs=jobs,
                 progress=progress,
             )
-            program = self._program(image, folder, imports)
+            program = self.program(image, folder, imports)
             try:
                 train(program)
                 layout = json.loads((folder / COUNTERS).read_text())
@@ -255,15 +271,23 @@ class NativeEngine:
         """See :class:`coilbox.engines.protocol.Engine`; takes the best variant there is."""
         variant = self.compiled_variant(image) or self.variants(image)[0]
         entry, library = self._ensure(image, variant, None, progress)
-        return self._program(image, entry.path, imports, library)
+        return self.program(image, entry.path, imports, library)
 
-    def _program(
+    def program(
         self,
         image: Image,
         folder: Path,
         imports: Sequence[HostImport],
         library: int | None = None,
     ) -> NativeProgram:
+        """The program of an image that was built into a folder.
+
+        Args:
+            image: what was built.
+            folder: where.
+            imports: as for ``load``.
+            library: a descriptor of its library; taken from the folder if None.
+        """
         info = image.info
         return NativeProgram(
             self._runtime(image.cache),

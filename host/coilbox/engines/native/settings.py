@@ -42,6 +42,7 @@ class Settings:
         exact_loads: keep loads whose values turn out not to be needed, for their traps.
         fold_offsets: take it that small constants added to addresses do not wrap around 2**32, as
             is true of compiled C: where one did, the guest would trap.
+        trampoline: tail calls through a driver loop, even if the compiler has ``musttail``.
     """
 
     compiler: str = "zig"
@@ -49,6 +50,7 @@ class Settings:
     check_bounds: bool = False
     exact_loads: bool = False
     fold_offsets: bool = True
+    trampoline: bool = False
 
     @property
     def best_tier(self) -> str:
@@ -70,7 +72,13 @@ class Settings:
         defines = {"-DCB_CHECK_BOUNDS": self.check_bounds, "-DCB_EXACT_LOADS": self.exact_loads}
         extra = tuple(flag for flag, wanted in defines.items() if wanted)
         hot, rest = self.tiers[tier]
-        return replace(found, optimize=hot, rest=None if rest == hot else rest, extra=extra)
+        return replace(
+            found,
+            optimize=hot,
+            rest=None if rest == hot else rest,
+            extra=extra,
+            trampoline=found.trampoline or self.trampoline,
+        )
 
 
 def chosen_settings() -> Settings:
@@ -109,6 +117,7 @@ def load_settings(path: Path) -> Settings:
         check_bounds: bool = False
         exact_loads: bool = False
         fold_offsets: bool = True
+        trampoline: bool = False
 
     model = load_yaml(path, Model)
     tiers = {
@@ -123,4 +132,5 @@ def load_settings(path: Path) -> Settings:
         model.check_bounds,
         model.exact_loads,
         model.fold_offsets,
+        model.trampoline,
     )
