@@ -26,7 +26,13 @@ def test_flags_of_tiers_and_options() -> None:
     quick = settings.toolchain("quick")
     assert (quick.optimize, quick.for_rest().optimize) == (("-O2",), ("-O0",))
     full = settings.toolchain("full")
-    assert full.for_rest() is full
+    assert full.for_rest() == full
+    assert full.for_hot() == full
+    more = full.inlining_more()
+    assert more.for_hot().flags == (*full.flags, "-mllvm", "-inline-threshold=600")
+    assert more.for_rest() == full
+    assert more.flags == full.flags
+    assert replace(full, name="gcc").inlining_more().hot_only == ()
     assert settings.toolchain().extra == ("-DCB_CHECK_BOUNDS", "-DCB_EXACT_LOADS")
     with pytest.raises(EngineError, match=r"no tier 'best'; there are: full, quick"):
         settings.toolchain("best")
