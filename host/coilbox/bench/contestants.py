@@ -167,9 +167,11 @@ def find_contestants(
             found.append(Contestant(f"coilbox/{engine}, worker", "coilbox", options=options))
     for name in variants:
         folder = variant_folder(name, open_image(image), progress)
-        options = {"engine": "native", "image": image, "folder": str(folder)}
+        # As wasm2c's code drops loads whose values are not needed, it drops those that stop guests.
+        taken: dict[str, Any] = {"folder": str(folder), "stoppable": name != "wasm2c"}
+        taken |= {"engine": "native", "image": image}
         shown = name if name == "wasm2c" else f"coilbox/native {name}"
-        found.append(Contestant(shown, "coilbox", options=options))
+        found.append(Contestant(shown, "coilbox", options=taken))
     if peers is None:
         peers = [name for name in PEERS if importlib.util.find_spec(name) is not None]
     found += [_peer(text) for text in peers]

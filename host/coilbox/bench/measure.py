@@ -171,8 +171,9 @@ class _Benchmark:
         """How late a time limit stops endless code, and how fast another thread does."""
         count = self._settings.amount(5, 1)
 
-        def late(code: str, driver: Driver) -> list[float]:
-            return list(driver.ask("stop", code=code, limit=0.2, count=count))
+        def late(code: str, driver: Driver) -> list[float] | None:
+            found = driver.ask("stop", code=code, limit=0.2, count=count)
+            return None if found is None else list(found)
 
         def cancelled(code: str, driver: Driver) -> list[float] | None:
             found = driver.ask("cancel", code=code, after=0.2, count=count)

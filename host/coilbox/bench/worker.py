@@ -110,6 +110,7 @@ class Coilbox:
         self._options = {"engine": options.get("engine", "auto"), "image": options.get("image")}
         self._options["isolation"] = options.get("isolation", "none")
         self._options["limits"] = self._box.Limits(_LONG_SECONDS, _MEMORY_BYTES)
+        self._stoppable = options.get("stoppable", True)
         if options.get("folder"):
             self._take(options["folder"])
 
@@ -171,6 +172,8 @@ class Coilbox:
 
     def stop(self, code: str, limit: float) -> float:
         """See Runtime."""
+        if not self._stoppable:
+            raise NotImplementedError
         with self._box.Sandbox(**self._options) as sandbox:
             sandbox.run(TRIVIAL).check()
             with _silent_pipe() as stdin:
