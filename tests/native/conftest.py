@@ -24,7 +24,7 @@ def native_runtime(native_cache: Cache) -> Any:
     reason = supported()
     if reason is not None:
         pytest.skip(reason)
-    return runtime(native_cache, zig())
+    return runtime(native_cache, zig(native_cache.root / "zig"))
 
 
 @pytest.fixture(scope="session")

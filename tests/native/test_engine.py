@@ -482,7 +482,7 @@ def native():
     global program, instance
     if program is None:
         cache = Cache(Path(os.environ["NATIVE_CACHE"]))
-        program = NativeProgram(runtime(cache, zig()), Path(sys.argv[3]), [
+        program = NativeProgram(runtime(cache, zig(cache.root / "zig")), Path(sys.argv[3]), [
             HostImport("host", "two", "iI", "i", lambda i, a, b: a),
             HostImport("host", "none", "", "", lambda i: None)], poll_page=65536, poll_size=65536)
         instance = program.instantiate(memory_limit=1 << 24)

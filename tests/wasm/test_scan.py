@@ -1,3 +1,4 @@
+import sys
 import time
 from collections.abc import Callable
 
@@ -78,7 +79,11 @@ def test_long_br_table_and_padding_survive() -> None:
     [
         (b"\x00\x10\x05\xfd\x00\x0b", "opcode fd", 3),
         (b"\x00\x10", "unexpected end in a LEB128", 2),
-        (b"\x00\x0e\x05\x00\x0b", "unexpected end in br_table", 1),
+        # Python before 3.11.5 may leave a possessive repeat at the wrong place when its body fails.
+        pytest.param(
+            *(b"\x00\x0e\x05\x00\x0b", "unexpected end in br_table", 1),
+            marks=pytest.mark.skipif(sys.version_info < (3, 11, 5), reason="a bug of re"),
+        ),
         (b"\x00\x10\x05", "does not end with `end`", 3),
         (b"\x00\x10\xff\xff\xff\xff\x1f\x0b", "integer too large for u32", 1),
     ],
