@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from coilbox.engines.memory import MemoryAccess
 from coilbox.engines.native._capi import ffi
-from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
+from coilbox.errors import EngineError, GuestTrap
 
 if TYPE_CHECKING:
     from coilbox.engines.native.program import NativeProgram
@@ -53,7 +54,7 @@ class _Current(threading.local):
 current = _Current()
 
 
-class NativeInstance:
+class NativeInstance(MemoryAccess):
     """An instance in its own address space. Owned by one sandbox, used by one thread at a time."""
 
     def __init__(self, program: NativeProgram, memory_limit: int) -> None:
@@ -76,7 +77,7 @@ class NativeInstance:
         self._base = runtime.cb_memory(self._handle)
         self._size: int = runtime.cb_memory_bytes(self._handle)
         # The memory never moves (its whole 4 GiB are reserved), so one view serves for good.
-        self._view: Any = ffi.buffer(self._base, 1 << 32)
+        self._view = ffi.buffer(self._base, 1 << 32)
         self._poll_start = program.poll_page
         self._poll_end = program.poll_page + program.poll_size
 
@@ -136,35 +137,6 @@ class NativeInstance:
         if code < 0:
             raise EngineError(f"this thread got no signal stack: {os.strerror(ffi.errno)}")
         raise GuestTrap(f"the guest crashed inside its sandbox: {TRAP_NAMES[code]}")
-
-    def _check(self, address: int, length: int) -> None:
-        if self._handle is None:
-            raise EngineError("the instance was closed")
-        end = address + length
-        if length < 0 or address < 0 or (end > self._size and end > self.memory_size):
-            raise GuestProtocolError(
-                f"the guest named {length} bytes at {address:#x}, outside its memory"
-            )
-        # The poll page may be inaccessible at any moment; nothing of the guest's lies in it.
-        if address < self._poll_end and end > self._poll_start and length:
-            raise GuestProtocolError("the guest named an address in the poll page")
-
-    def read(self, address: int, length: int) -> bytes:
-        """See :class:`coilbox.engines.protocol.Instance`."""
-        self._check(address, length)
-        data: bytes = self._view[address : address + length]
-        return data
-
-    def view(self, address: int, length: int) -> memoryview:
-        """See :class:`coilbox.engines.protocol.Instance`."""
-        self._check(address, length)
-        return memoryview(self._view)[address : address + length]
-
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """See :class:`coilbox.engines.protocol.Instance`."""
-        length = len(data)
-        self._check(address, length)
-        self._view[address : address + length] = data
 
     def interrupt(self) -> None:
         """See :class:`coilbox.engines.protocol.Instance`."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from coilbox.engines.processor import features
 from coilbox.errors import EngineError
 
 # Guarantees that the emitter's C relies on:
@@ -180,13 +181,5 @@ def _is_clang(name: str) -> bool:
 
 def cpu() -> str:
     """What generated code depends on: the machine and the features of its processor."""
-    flags = ""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                flags = line.split(":", 1)[1]
-                break
-    except OSError:
-        flags = platform.processor()
-    digest = hashlib.sha256(" ".join(sorted(flags.split())).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(features().encode()).hexdigest()[:16]
     return f"{platform.machine()} {digest}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coilbox.cache import descriptor_path
+from coilbox.engines.processor import features
 from coilbox.engines.protocol import HostImport
 from coilbox.engines.space import address_space, reservation
 from coilbox.engines.wasmtime.library import capi, check, ffi, version
@@ -121,12 +122,4 @@ def _compile(engine: Any, wasm: bytes, target: Path) -> None:
 
 def _cpu() -> str:
     """What code generation depends on: Cranelift uses every feature that the processor has."""
-    flags = ""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                flags = line.split(":", 1)[1]
-                break
-    except OSError:
-        flags = platform.processor()
-    return f"{platform.machine()} {' '.join(sorted(flags.split()))}"
+    return f"{platform.machine()} {features()}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from coilbox.engines.memory import MemoryAccess
 from coilbox.engines.wasmtime.library import capi, error_text, ffi
 from coilbox.engines.wasmtime.signals import keep as keep_signals
 from coilbox.engines.wasmtime.stack import STACK_FOR_GUEST, native_stack_size
 from coilbox.engines.wasmtime.store import Store
-from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
+from coilbox.errors import EngineError, GuestTrap
 
 if TYPE_CHECKING:
     from coilbox.engines.wasmtime.program import WasmtimeProgram
@@ -42,7 +43,7 @@ class _Current(threading.local):
 current = _Current()
 
 
-class WasmtimeInstance:
+class WasmtimeInstance(MemoryAccess):
     """A store with one instance. Owned by one sandbox, used by one thread at a time."""
 
     def __init__(self, program: WasmtimeProgram, memory_limit: int) -> None:
@@ -115,33 +116,6 @@ class WasmtimeInstance:
         if raised is not None:
             raise raised
         raise GuestTrap(f"the guest crashed inside its sandbox: {text}")
-
-    def _check(self, address: int, length: int) -> None:
-        end = address + length
-        if length < 0 or address < 0 or (end > self._size and end > self.memory_size):
-            raise GuestProtocolError(
-                f"the guest named {length} bytes at {address:#x}, outside its memory"
-            )
-        # The poll page may be inaccessible at any moment; nothing of the guest's lies in it.
-        if address < self._poll_end and end > self._poll_start and length:
-            raise GuestProtocolError("the guest named an address in the poll page")
-
-    def read(self, address: int, length: int) -> bytes:
-        """See :class:`coilbox.engines.protocol.Instance`."""
-        self._check(address, length)
-        data: bytes = self._view[address : address + length]
-        return data
-
-    def view(self, address: int, length: int) -> memoryview:
-        """See :class:`coilbox.engines.protocol.Instance`."""
-        self._check(address, length)
-        return memoryview(self._view)[address : address + length]
-
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """See :class:`coilbox.engines.protocol.Instance`."""
-        length = len(data)
-        self._check(address, length)
-        self._view[address : address + length] = data
 
     def interrupt(self) -> None:
         """See :class:`coilbox.engines.protocol.Instance`."""
