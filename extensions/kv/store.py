@@ -219,11 +219,15 @@ class Store:
 
     def _prepare(self) -> None:
         database = self._database
+        # One transaction: another process that finds the file new may finish it in between.
+        database.execute("BEGIN")
         (version,) = database.execute("PRAGMA user_version").fetchone()
+        tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,)
+        database.execute("COMMIT")
         if version == 0:
-            if database.execute("SELECT 1 FROM sqlite_master").fetchone():
+            if tables:
                 raise sqlite3.DatabaseError("the file has tables of something else")
-            database.execute("PRAGMA journal_mode = WAL")
+            _use_wal(database)
             database.executescript(_SCHEMA)
         elif version != 1:
             raise sqlite3.DatabaseError(f"the file has the format {version}, not 1")
@@ -297,6 +301,19 @@ class Store:
                 reason=f"a namespace has 1 to {_MAX_NAMESPACE_BYTES} bytes, not {len(encoded)}"
             )
         return encoded
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    # SQLite does not wait for others when the journal's kind changes, whatever the timeout.
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.001)
 
 
 def _encoded(text: str, what: str) -> bytes:

@@ -185,19 +185,24 @@ def test_files_of_something_else(tmp_path: Path) -> None:
 def test_many_make_one_file(tmp_path: Path) -> None:
     failed = []
 
-    def make() -> None:
+    def make(path: Path, start: threading.Barrier) -> None:
+        start.wait()
         try:
-            Store(tmp_path / "kv.db").put(str(threading.get_ident()), b"")
+            Store(path).put(str(threading.get_ident()), b"")
         except Exception as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=make) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-    assert Store(tmp_path / "kv.db").usage().keys == 8
+    # Several files: who comes between another's steps is a matter of luck.
+    for number in range(10):
+        path = tmp_path / f"{number}.db"
+        start = threading.Barrier(8)
+        threads = [threading.Thread(target=make, args=(path, start)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == []
+        assert Store(path).usage().keys == 8
 
 
 def test_threads(tmp_path: Path) -> None:
