@@ -13,6 +13,7 @@ import pytest
 from coilbox import Image, Sandbox
 from coilbox.cache import Cache, CacheWarning, Entry, descriptor_path
 from coilbox.engines import get_engine
+from coilbox.engines.native.engine import _profile_key
 from coilbox.errors import CacheError, EngineError
 from coilbox.programs import IMPORTS
 
@@ -94,11 +95,15 @@ def copied(image: Image, engine: str, tmp_path: Path) -> Image:
         pass
     chosen: Any = get_engine(engine)
     if engine == "native":
-        kind, key = "native", chosen._key(image, chosen.compiled_variant(image))
+        entries = [("native", chosen._key(image, chosen.compiled_variant(image)))]
+        profile = ("native-profile", _profile_key(image))
+        if image.cache.get(*profile) is not None:
+            entries.append(profile)
     else:
-        kind, key = "compiled", chosen._key(image)
+        entries = [("compiled", chosen._key(image))]
     own = Cache(tmp_path / "cache")
-    shutil.copytree(image.cache.path(kind, key), own.path(kind, key))
+    for entry in entries:
+        shutil.copytree(image.cache.path(*entry), own.path(*entry))
     return Image.from_folder(image.path, own)
 
 
@@ -132,7 +137,12 @@ def test_engines_refuse_code_that_was_exchanged_again(
     copied: Image, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made anew is hashed as well; that it is exchanged each time ends in an error."""
-    monkeypatch.setattr(Entry, "digest", lambda self, name: "0" * 64)
+    digest = Entry.digest
+
+    def wrong(self: Entry, name: str) -> str:
+        return "0" * 64 if self.path.parent.name in ("native", "compiled") else digest(self, name)
+
+    monkeypatch.setattr(Entry, "digest", wrong)
     monkeypatch.setattr(Cache, "remove", lambda self, kind, key: None)
     with (
         pytest.warns(CacheWarning, match="made again"),
