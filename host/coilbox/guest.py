@@ -69,6 +69,12 @@ class Guest(Protocol):
     def reading(self) -> Reading:
         """Clocks and counters at this moment."""
 
+    def count_cpu(self, used: float, reading: Reading) -> None:
+        """Show the guest's code ``used`` seconds of CPU time at the moment of a reading.
+
+        A run begins then. What the thread did between the runs is not the guest's.
+        """
+
     @property
     def cpu_clock(self) -> Callable[[], float] | None:
         """Tells the CPU seconds that the limit counts, to any thread; None: this thread's own."""
@@ -193,6 +199,10 @@ class LocalGuest:
     def reading(self) -> Reading:
         """See :class:`Guest`."""
         return Reading()
+
+    def count_cpu(self, used: float, reading: Reading) -> None:
+        """See :class:`Guest`."""
+        self.wasi.clock.cpu_zero = int((reading.cpu - used) * 1e9)
 
     def close(self) -> None:
         """See :class:`Guest`."""

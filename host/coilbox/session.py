@@ -76,6 +76,7 @@ class Session:
         self._cancelled = False
         self._alarm: Alarm | None = None
         self._outer_counters: tuple[int, int, int, int, int] | None = None
+        self._cpu = 0.0  # seconds of all runs so far
         guest.bind(self)
 
     def run(
@@ -137,6 +138,8 @@ class Session:
 
     def _conduct(self, request: bytes, streams: Streams) -> Result:
         start = self.guest.reading()
+        if self._outer_counters is None:  # else the outer run's time goes on
+            self.guest.count_cpu(self._cpu, start)
         value: Any = None
         exit_code = 0
         error: GuestError | None = None
@@ -207,6 +210,7 @@ class Session:
         )
         if self._outer_counters is None:  # else it is a part of the outer run's
             self._totals.add(usage)
+            self._cpu += usage.cpu_seconds
         return usage
 
     def _counters(self) -> tuple[int, int, int, int, int]:

@@ -81,3 +81,26 @@ def test_totals(sandbox: Any) -> None:
     assert box.usage == kept
     box.close()
     assert box.usage == kept
+
+
+@pytest.mark.isolated
+def test_the_guest_sees_the_cpu_time_of_its_runs(box: Sandbox) -> None:
+    def burn() -> None:
+        end = time.thread_time() + 0.3
+        while time.thread_time() < end:
+            pass
+
+    burn()
+    look = "import os, time\n(time.process_time(), os.times().user)"
+    first, ticks = box.run(look).check().value
+    assert first < 0.3, "what the host did before is not the guest's"
+    assert ticks <= first + 0.02
+    slept = box.run("time.sleep(0.5)\ntime.process_time()").check()
+    assert slept.value < first + 0.3, "sleeping takes none"
+    busy = box.run(BUSY).check().usage.cpu_seconds
+    burn()
+    last, ticks = box.run(look).check().value
+    assert busy / 2 < last - slept.value < busy + 0.3, "nor is what it does between the runs"
+    assert last - 0.02 <= ticks <= last + 0.02
+    box.reset()
+    assert box.run(look).check().value[0] < 0.3, "a fresh guest has used none"

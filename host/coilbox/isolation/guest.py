@@ -192,6 +192,9 @@ class WorkerGuest:
         reading.faults += self._faults
         return reading
 
+    def count_cpu(self, used: float, reading: Reading) -> None:
+        """Nothing: the worker's thread does nothing between the runs."""
+
     def cpu_clock(self) -> float:
         """CPU time of the worker so far, in seconds, as the kernel tells it."""
         with contextlib.suppress(OSError):

@@ -45,10 +45,8 @@ def now(clock: Clock, clock_id: int) -> int:
         return clock.realtime()
     if clock_id == c.CLOCK_MONOTONIC:
         return clock.monotonic()
-    if clock_id == c.CLOCK_PROCESS_CPU:
-        return clock.process_cpu()
-    if clock_id == c.CLOCK_THREAD_CPU:
-        return clock.thread_cpu()
+    if clock_id in (c.CLOCK_PROCESS_CPU, c.CLOCK_THREAD_CPU):
+        return clock.cpu()
     raise WasiError(c.EINVAL)
 
 

@@ -17,6 +17,8 @@ class Clock(Protocol):
 
     resolution: int
     """The smallest step of the clocks."""
+    cpu_zero: int
+    """CPU time of the thread at which the guest's own is 0; a run that begins sets it."""
 
     def realtime(self) -> int:
         """Time since 1970, UTC."""
@@ -24,11 +26,8 @@ class Clock(Protocol):
     def monotonic(self) -> int:
         """Time since some moment; never goes back."""
 
-    def process_cpu(self) -> int:
-        """CPU time of the guest."""
-
-    def thread_cpu(self) -> int:
-        """CPU time of the guest's thread."""
+    def cpu(self) -> int:
+        """CPU time of the guest, which has one thread."""
 
     def wait(self, duration: int, stop: threading.Event | None) -> bool:
         """Let the duration pass, or less if ``stop`` is set; True if it was."""
@@ -44,12 +43,12 @@ class Entropy(Protocol):
 class SystemClock:
     """The host's clocks; those without a date start near 0, so as not to tell what was before."""
 
-    __slots__ = ("_cpu_seen", "_cpu_start", "_start", "_thread", "resolution")
+    __slots__ = ("_start", "cpu_zero", "resolution")
 
     def __init__(self) -> None:
         self.resolution = 1
+        self.cpu_zero = 0
         self._start = time.monotonic_ns() - 1_000_000_000
-        self._thread = self._cpu_start = self._cpu_seen = 0
 
     # Static, so that a call costs no bound method of ours.
     realtime = staticmethod(time.time_ns)
@@ -58,17 +57,9 @@ class SystemClock:
         """Nanoseconds since the sandbox's start, plus one second."""
         return time.monotonic_ns() - self._start
 
-    def process_cpu(self) -> int:
-        """CPU time of the guest's thread since the guest first asked for it on this thread."""
-        now, thread = time.thread_time_ns(), threading.get_ident()
-        if thread != self._thread:
-            self._thread, self._cpu_start = thread, now - self._cpu_seen
-        self._cpu_seen = max(now - self._cpu_start, self._cpu_seen)
-        return self._cpu_seen
-
-    def thread_cpu(self) -> int:
-        """The same: the guest has one thread."""
-        return self.process_cpu()
+    def cpu(self) -> int:
+        """CPU time of this thread, less what does not belong to the guest."""
+        return max(time.thread_time_ns() - self.cpu_zero, 0)
 
     def wait(self, duration: int, stop: threading.Event | None) -> bool:
         """Sleep."""
@@ -100,9 +91,9 @@ class CoarseClock(SystemClock):
         """Nanoseconds since the sandbox's start, plus one second."""
         return self._cut(super().monotonic())
 
-    def process_cpu(self) -> int:
-        """CPU time of the guest's thread."""
-        return self._cut(super().process_cpu())
+    def cpu(self) -> int:
+        """CPU time of the guest."""
+        return self._cut(super().cpu())
 
     def _cut(self, value: int) -> int:
         return value - value % self.resolution
@@ -118,10 +109,11 @@ class OwnClock:
         resolution: by how much a look moves it, in nanoseconds.
     """
 
-    __slots__ = ("_passed", "_start", "resolution")
+    __slots__ = ("_passed", "_start", "cpu_zero", "resolution")
 
     def __init__(self, start: int, resolution: int) -> None:
         self.resolution = resolution
+        self.cpu_zero = 0
         self._start = start
         self._passed = 0
 
@@ -133,12 +125,8 @@ class OwnClock:
         """Nanoseconds since the sandbox's start, plus one second."""
         return min(1_000_000_000 + self._move(self.resolution), _TIME_MAX)
 
-    def process_cpu(self) -> int:
+    def cpu(self) -> int:
         """The same time: all of it is the guest's."""
-        return self._move(self.resolution)
-
-    def thread_cpu(self) -> int:
-        """The same time."""
         return self._move(self.resolution)
 
     def wait(self, duration: int, stop: threading.Event | None) -> bool:

@@ -15,7 +15,7 @@ from coilbox.progress import Progress
 from .errors import LinkError
 
 TARGET: Final = "wasm32-wasi"
-_EMULATION: Final = ("SIGNAL", "GETPID", "PROCESS_CLOCKS", "MMAN")
+_EMULATION: Final = ("SIGNAL", "GETPID", "MMAN")
 _DEFINES: Final = tuple(f"-D_WASI_EMULATED_{name}" for name in _EMULATION)
 _LIBRARIES: Final = tuple(
     f"-lwasi-emulated-{name.lower().replace('_', '-')}" for name in _EMULATION

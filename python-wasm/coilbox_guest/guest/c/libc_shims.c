@@ -92,6 +92,33 @@ void *pthread_getspecific(key which) {
 /* wasi-libc's hook for a library's thread pointer, of which one thread has no need. */
 void __wasi_init_tp(void) {}
 
+/* ---- CPU time: libc's own clock() tells wall time, and its times() other units ---- */
+
+typedef long long clock_t; /* as libc has it */
+
+struct ticks {
+  clock_t user, system, children_user, children_system;
+};
+
+enum { MONOTONIC = 1, PROCESS_CPU = 2, NANOSECONDS_PER_TICK = 10000000 };
+
+__attribute__((import_module("wasi_snapshot_preview1"), import_name("clock_time_get"))) int
+coilbox_clock_time_get(int clock, long long precision, uint64_t *nanoseconds);
+
+static clock_t nanoseconds_of(int which) {
+  uint64_t time;
+  return coilbox_clock_time_get(which, 0, &time) ? -1 : (clock_t)time;
+}
+
+/* CLOCKS_PER_SEC is a milliard. */
+clock_t clock(void) { return nanoseconds_of(PROCESS_CPU); }
+
+/* In ticks, of which sysconf() promises a hundred a second. */
+clock_t times(struct ticks *out) {
+  *out = (struct ticks){.user = clock() / NANOSECONDS_PER_TICK};
+  return nanoseconds_of(MONOTONIC) / NANOSECONDS_PER_TICK;
+}
+
 /* ---- network and names: none ---- */
 
 int h_errno;
