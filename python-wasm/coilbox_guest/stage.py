@@ -1,15 +1,13 @@
 """Running the linked module while an image is built: before there is an image to run.
 
-Clocks stand still, randomness is drawn from the hash seed and the environment is the builder's, so
-that the same module and seed give the same memory, whenever and wherever they run.
+The clocks are the guest's own, randomness is drawn from the hash seed and the environment is the
+builder's, so that the same module and seed give the same memory, whenever and wherever they run.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +22,7 @@ from coilbox.images import ABI_VERSION, Image, ImageInfo
 from coilbox.limits import Limits
 from coilbox.programs import IMPORTS
 from coilbox.progress import Progress
-from coilbox.wasi import VirtualTree, WasiContext, ZipArchive
+from coilbox.wasi import OwnClock, SeededEntropy, VirtualTree, WasiContext, ZipArchive
 
 BUILD_TIME = 1_577_836_800 * 10**9  # 2020-01-01, in nanoseconds: any moment would do
 _MAGIC = 0x4C494F43
@@ -184,45 +182,11 @@ class _Context:
             root=VirtualTree(stdlib=archive),
             stdout=self.output,
             stderr=self.output,
-            clock=_StandingClock(),
-            entropy=_SeededEntropy(seed),
+            clock=OwnClock(BUILD_TIME, 1),
+            entropy=SeededEntropy(seed),
         )
         self.limits = Limits(memory_bytes=_MEMORY_LIMIT)
         self.environment = [f"{k}={v}\0".encode() for k, v in sorted(environment.items())]
-
-
-class _StandingClock:
-    """A clock that stands, so that no moment gets into a snapshot."""
-
-    resolution = 1
-
-    def realtime(self) -> int:
-        return BUILD_TIME
-
-    def monotonic(self) -> int:
-        return 1_000_000_000
-
-    def process_cpu(self) -> int:
-        return 0
-
-    def thread_cpu(self) -> int:
-        return 0
-
-    def wait(self, duration: int, stop: threading.Event | None) -> bool:
-        return False
-
-
-class _SeededEntropy:
-    """A stream that the seed determines. Guests draw anew when they start."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._drawn = 0
-
-    def read(self, length: int) -> bytes:
-        self._drawn += 1
-        name = f"coilbox build {self._seed} {self._drawn}".encode()
-        return hashlib.shake_256(name).digest(length)
 
 
 def _environ_sizes_get(instance: Instance, count: int, size: int) -> int:
