@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from coilbox import GuestException
+
 from .conftest import Guest
 
 
@@ -152,7 +154,7 @@ def test_every_function_has_a_twin(guest: Guest) -> None:
 
 
 def test_grants(guest: Guest, image: object) -> None:
-    assert "PermissionError" in guest.error("probe.secret()")
+    assert guest.error("probe.secret()").startswith("PermissionError: probe.secret needs")
     code = """
         try:
             probe.secret()
@@ -161,3 +163,6 @@ def test_grants(guest: Guest, image: object) -> None:
         caught
     """
     assert guest.value(code) is True
+    error = guest.run("probe.secret()").error
+    assert isinstance(error, GuestException)
+    assert error.type == "PermissionError"

@@ -90,5 +90,6 @@ def host_error(description):
 def _error_class(name):
     base = getattr(builtins, name, None)
     if isinstance(base, type) and issubclass(base, Exception):
-        return type(name, (HostError, base), {"__module__": "coilbox.host"})
+        # Named as its base, which is what guest code catches, prints and expects to read.
+        return type(name, (HostError, base), {"__module__": "builtins"})
     return HostError
