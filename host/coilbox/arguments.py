@@ -2,11 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coilbox.bridge import HostFunctions
 from coilbox.errors import UsageError
+
+if TYPE_CHECKING:
+    from coilbox.bindings.host import Extension
+
+T = TypeVar("T")
+
+
+def checked_object(value: T | None, kind: type[T], what: str) -> T | None:
+    """An optional argument, if it is of its type.
+
+    Raises:
+        UsageError: it is neither that nor None; ``what`` is its name.
+    """
+    if value is not None and not isinstance(value, kind):
+        raise UsageError(f"{what} must be a {kind.__name__} or None, not {type(value).__name__}")
+    return value
+
+
+def checked_items(values: Iterable[T], kind: type[T], what: str) -> tuple[T, ...]:
+    """A copy of several arguments of one type.
+
+    Raises:
+        UsageError: it is a single text or nothing to iterate over, or an item is of another type.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise UsageError(f"{what} must be a list of {kind.__name__}, not {type(values).__name__}")
+    items = tuple(values)
+    for item in items:
+        if not isinstance(item, kind):
+            raise UsageError(f"{what} must be a list of {kind.__name__}, which {item!r} is not")
+    return items
+
+
+def checked_extensions(extensions: Iterable[Extension]) -> tuple[Extension, ...]:
+    """A copy of a sandbox's extensions.
+
+    Raises:
+        UsageError: one is no extension.
+    """
+    if extensions == ():
+        return ()
+    from coilbox.bindings.host import Extension  # not needed by who has no extensions
+
+    return checked_items(extensions, Extension, "extensions")
+
+
+def checked_timeout(seconds: float | None) -> float | None:
+    """The time limit of a run.
+
+    Raises:
+        UsageError: it is no number, or not above 0.
+    """
+    if seconds is not None:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise UsageError(f"timeout must be a number of seconds, not {type(seconds).__name__}")
+        if not seconds > 0:
+            raise UsageError(f"timeout must be above 0 seconds, not {seconds}")
+    return seconds
 
 
 def checked_strings(values: Mapping[str, str], what: str) -> dict[str, str]:
@@ -15,6 +73,8 @@ def checked_strings(values: Mapping[str, str], what: str) -> dict[str, str]:
     Raises:
         UsageError: one cannot be; ``what`` says where it is.
     """
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{what} must map strings to strings, not be {type(values).__name__}")
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise UsageError(f"{what} must map strings to strings, not {key!r} to {value!r}")
@@ -29,6 +89,10 @@ def checked_functions(functions: HostFunctions) -> dict[str, Any]:
     Raises:
         UsageError: a name or a function cannot be.
     """
+    if not isinstance(functions, Mapping):
+        raise UsageError(
+            f"functions must map names to functions, not be {type(functions).__name__}"
+        )
     for name, function in functions.items():
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise UsageError(f"host function name {name!r} is not a public Python name")

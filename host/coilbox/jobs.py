@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from coilbox.arguments import checked_strings
+from coilbox.arguments import checked_items, checked_strings, checked_timeout
 from coilbox.errors import UsageError
 from coilbox.limits import Limits
 from coilbox.output import OutputCallback, OutputSink
@@ -45,9 +45,9 @@ def run_job(
     else:
         raise UsageError(f"code must be str, bytes or a path, not {type(code).__name__}")
     filename = filename or "<sandbox>"
-    arguments = [filename, *argv]
-    if not all(isinstance(item, str) for item in arguments):
-        raise UsageError("argv must be strings")
+    if not isinstance(filename, str):
+        raise UsageError(f"filename must be a str, not {type(filename).__name__}")
+    arguments = [filename, *checked_items(argv, str, "argv")]
     extra = None if env is None else checked_strings(env, "env")
     streams = _streams(limits, stdin, timeout, on_stdout, on_stderr)
     flags = FRESH * fresh | LAST * last
@@ -60,6 +60,8 @@ def call_job(limits: Limits, target: str, args: list[Any], kwargs: dict[str, Any
     Raises:
         UsageError: ``target`` is no ``module:function``.
     """
+    if not isinstance(target, str):
+        raise UsageError(f"target must be 'module:function', not {type(target).__name__}")
     module, colon, function = target.partition(":")
     if not (module and colon and function):
         raise UsageError(f"target must be 'module:function', not {target!r}")
@@ -76,8 +78,12 @@ def _streams(
 ) -> Streams:
     if isinstance(stdin, str):
         stdin = stdin.encode("utf-8", "surrogateescape")
-    if timeout is not None and not timeout > 0:
-        raise UsageError(f"timeout must be above 0 seconds, not {timeout}")
+    elif not (isinstance(stdin, bytes | None) or callable(getattr(stdin, "read", stdin))):
+        raise UsageError(f"stdin must be str, bytes or a binary file, not {type(stdin).__name__}")
+    timeout = checked_timeout(timeout)
+    for name, callback in (("on_stdout", on_stdout), ("on_stderr", on_stderr)):
+        if callback is not None and not callable(callback):
+            raise UsageError(f"{name} must be a function of bytes, not {type(callback).__name__}")
     return Streams(
         stdin,
         OutputSink("stdout", limits.output_bytes, on_stdout),

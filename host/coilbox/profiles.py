@@ -237,7 +237,11 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
 
     Raises:
         ConfigError: there is none, or it is wrong; the message points at file, line and column.
+        UsageError: ``name_or_path`` is neither.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        kind = type(name_or_path).__name__
+        raise UsageError(f"a profile is named by a str or a path, not by {kind}")
     text = os.fspath(name_or_path)
     if re.fullmatch(r"[A-Za-z0-9_-]+", text) and not isinstance(name_or_path, os.PathLike):
         path = configs() / "profiles" / f"{text}.yaml"

@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
-from coilbox.arguments import checked_functions, checked_seed, checked_strings
+from coilbox.arguments import (
+    checked_extensions,
+    checked_functions,
+    checked_items,
+    checked_object,
+    checked_seed,
+    checked_strings,
+)
 from coilbox.bridge import HostFunctions, Offer
 from coilbox.clock import GuestClock
 from coilbox.codec import TypeRegistry
@@ -106,13 +113,13 @@ class Sandbox:
         self._closed = False
         self._totals = Usage()
         self._in_use = threading.Lock()
-        self.limits = limits or DEFAULT_LIMITS
+        self.limits = checked_object(limits, Limits, "limits") or DEFAULT_LIMITS
         self._image = image if isinstance(image, Image) else open_image(image)
-        self._mounts = tuple(mounts)
-        self._scratch = scratch
-        self._env = checked_strings(env or {}, "env")
-        self._types = TypeRegistry(types)
-        self._clock = clock or _HOST_TIME
+        self._mounts = checked_items(mounts, Mount, "mounts")
+        self._scratch = checked_object(scratch, Scratch, "scratch")
+        self._env = checked_strings({} if env is None else env, "env")
+        self._types = TypeRegistry(checked_items(types, type, "types"))
+        self._clock = checked_object(clock, GuestClock, "clock") or _HOST_TIME
         self._random_seed = checked_seed(random_seed)
         if self.limits.memory_bytes < self._image.memory_bytes:
             raise UsageError(
@@ -128,10 +135,10 @@ class Sandbox:
         else:
             self.engine, self._program = load_program(self._image, engine)
         self._offer = Offer(
-            checked_functions(functions or {}),
+            checked_functions({} if functions is None else functions),
             self._types,
-            extensions,
-            grants,
+            checked_extensions(extensions),
+            checked_items(grants, str, "grants"),
             self._image,
             self.engine,
             self.limits.value_bytes,

@@ -17,6 +17,9 @@ from coilbox.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+# For those who write YAML, in place of pydantic's words for those who write models.
+_MESSAGES = {"extra_forbidden": "there is no such key", "missing": "it is missing"}
+
 
 def load_yaml(path: Path, model: type[Model]) -> Model:
     """Read a YAML file into a model.
@@ -47,6 +50,8 @@ def parse_yaml(text: str, name: str, model: type[Model]) -> Model:
         raise ConfigError(f"{name}: {error}") from None
     if root is None:
         root, data = MappingNode("tag:yaml.org,2002:map", []), {}
+    if not isinstance(root, MappingNode):
+        raise ConfigError(f"{_place(name, root)}: the file must be a mapping, like 'key: value'")
     twice = [f"{_place(name, key)}: {key.value}: given twice" for key in _duplicates(root)]
     if twice:
         raise ConfigError("\n".join(twice))
@@ -55,7 +60,7 @@ def parse_yaml(text: str, name: str, model: type[Model]) -> Model:
     except ValidationError as error:
         lines = [
             f"{_place(name, _find(root, item['loc']))}: {_dotted(item['loc'])}"
-            f"{item['msg'].removeprefix('Value error, ')}"
+            f"{_MESSAGES.get(item['type'], item['msg']).removeprefix('Value error, ')}"
             for item in error.errors()
         ]
         raise ConfigError("\n".join(lines)) from None

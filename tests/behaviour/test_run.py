@@ -105,7 +105,7 @@ def test_argv(box: Sandbox) -> None:
 
 
 def test_argv_must_be_strings(box: Sandbox) -> None:
-    with pytest.raises(UsageError, match="argv must be strings"):
+    with pytest.raises(UsageError, match="argv must be a list of str, which 1 is not"):
         box.run("1", [1])  # type: ignore[list-item]
 
 

@@ -102,6 +102,28 @@ def test_new_makes_an_extension_that_works(
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "folder", "message"),
+    [
+        ("X-y", "x", "coilbox: the module 'X-y' is no Python name; write X_y\n"),
+        ("class", "x", "coilbox: the module 'class' is a keyword of Python; write class_\n"),
+        ("my_ext", "file/x", "coilbox: cannot write {folder}: Not a directory"),
+    ],
+)
+def test_new_says_what_is_wrong(
+    cli: Cli, tmp_path: Path, name: str, folder: str, message: str
+) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = cli("new", name, tmp_path / folder)
+    assert code == 120
+    assert err.startswith(message.format(folder=tmp_path / folder))
+
+
+def test_new_with_capitals_in_the_name(cli: Cli, tmp_path: Path) -> None:
+    assert cli("new", "MyExt", tmp_path / "x")[0] == 0
+    assert "  myext.greet: " in (tmp_path / "x/coilbox_MyExt/MyExt.yaml").read_text()
+
+
 def test_watch(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(BAD)

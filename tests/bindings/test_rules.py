@@ -56,7 +56,7 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "member": ("types:\n  E: {enum: [«'1st'»]}\n", "name", "the member '1st' gives no Python name", ""),
     "module keyword": ('extension: 1\nmodule: {name: «import», version: "1.0.0"}\n', "name", "the module 'import' is a keyword of Python", "write import_"),
     "stdlib": ('extension: 1\nmodule: {name: «json», version: "1.0.0"}\n', "module-name", "the module 'json' would hide one that the guest has", "write my_json"),
-    "capability": ("capabilities:\n  «Read it»: x\n", "name", "the capability 'Read it' is not lower-case names with dots", "write m.read"),
+    "capability": ("capabilities:\n  «Read it»: x\n", "name", "the capability 'Read it' is not lower-case names with dots", "write read_it"),
     "members collide": ("types:\n  E: {enum: [a-b, «a_b»]}\n", "collision", "the members 'a-b' and 'a_b' are both named A_B", ""),
     "member twice": ("types:\n  E: {enum: [a, «a»]}\n", "collision", "the member 'a' is given twice", ""),
     "function and type": ("types:\n  T: {enum: [a]}\nfunctions:\n  «T»: null\n", "collision", "the function 'T' and the enum 'T' (line 4) are both named 'T' in the guest", "rename one of them"),

@@ -178,7 +178,7 @@ def test_what_cannot_be_given(sandbox: Any, extension: Any, probe_module: Any) -
         sandbox(extensions=[probe_module.AcmeProbeExtension()])
     with pytest.raises(UsageError, match=r"capability 'probe\.us'.*did you mean 'probe\.use'"):
         sandbox(extensions=[extension], grants=["probe.us"])
-    with pytest.raises(UsageError, match="must be Extension objects"):
+    with pytest.raises(UsageError, match="extensions must be a list of Extension"):
         sandbox(extensions=["acme_probe"])
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -288,6 +289,14 @@ class TestProcess:
         running.stdout.close()
         assert running.wait(20) == exits.BROKEN_PIPE
         assert running.stderr.read() == b""
+
+    @pytest.mark.parametrize("option", ["--print", "--json"])
+    def test_a_full_disk_behind_stdout(self, image: Image, option: str) -> None:
+        command = [sys.executable, "-m", "coilbox", "run", option, "-c", "1"]
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == exits.HOST
+        assert done.stderr == b"coilbox: No space left on device (COILBOX_DEBUG=1 shows where)\n"
 
     def test_the_time_limit_holds_while_waiting_for_stdin(self, process: Start) -> None:
         running = process("run", "--timeout", "500ms", "-c", "input()")

@@ -11,7 +11,7 @@ import pytest
 from coilbox.engines.native import NativeEngine, Settings, load_settings
 from coilbox.engines.native.settings import Tier, chosen_settings
 from coilbox.engines.native.toolchain import zig
-from coilbox.errors import ConfigError, EngineError
+from coilbox.errors import ConfigError, EngineError, UsageError
 from coilbox.resources import configs
 
 
@@ -34,7 +34,7 @@ def test_flags_of_tiers_and_options() -> None:
     assert more.flags == full.flags
     assert replace(full, name="gcc").inlining_more().hot_only == ()
     assert settings.toolchain().extra == ("-DCB_CHECK_BOUNDS", "-DCB_EXACT_LOADS")
-    with pytest.raises(EngineError, match=r"no tier 'best'; there are: full, quick"):
+    with pytest.raises(UsageError, match=r"no tier 'best'; there are: full, quick"):
         settings.toolchain("best")
 
 
@@ -80,7 +80,7 @@ def test_the_compiler_gets_the_level_that_was_asked_for(level: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("compilr: zig\n", r"native\.yaml:1:1: compilr: Extra inputs"),
+        ("compilr: zig\n", r"native\.yaml:1:1: compilr: there is no such key"),
         ("compiler: zig\ntiers: {}\n", r"native\.yaml:2:\d+: tiers: "),
         ("tiers:\n  quick: {hot: [-O2]}\n", r"native\.yaml:2:\d+: tiers\.quick"),
         ("check_bounds: 3\n", r"native\.yaml:1:1: check_bounds: "),

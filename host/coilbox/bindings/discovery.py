@@ -18,7 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from coilbox.bindings.host import Extension
-from coilbox.errors import CoilboxError, ExtensionError
+from coilbox.errors import CoilboxError, ExtensionError, UsageError
 
 GROUP = "coilbox.extensions"
 
@@ -45,7 +45,10 @@ def load_extension(name: str, settings: Mapping[str, Any] | None = None) -> Exte
     Raises:
         ExtensionError: there is none of this name, it cannot be imported, or the settings are
             wrong.
+        UsageError: ``name`` is no text.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"an extension is named by a str, not by {type(name).__name__}")
     found = _found()
     if name not in found:
         raise ExtensionError(_unknown(name, sorted(found)))

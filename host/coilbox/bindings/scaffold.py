@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from coilbox.bindings.checker import parse
+from coilbox.bindings.checker import check
 from coilbox.bindings.generate.files import files
 from coilbox.bindings.generate.host import extension_name
+from coilbox.errors import UsageError
 
 _SPEC = """\
 # yaml-language-server: $schema=../schemas/extension-v1.json
@@ -14,7 +15,7 @@ module:
   version: "0.1.0"
   doc: Greetings from the host.
 capabilities:
-  {name}.greet: Greet people.
+  {capability}: Greet people.
 types:
   Tone: {{enum: [warm, formal]}}
   UnknownPerson:
@@ -30,7 +31,7 @@ functions:
       tone: {{type: Tone, default: warm, keyword: true}}
     returns: str
     raises: [UnknownPerson]
-    requires: [{name}.greet]
+    requires: [{capability}]
     limits: {{rate: 100/s, timeout: 2s, max_bytes: 64KiB}}
 """
 
@@ -85,7 +86,7 @@ def test_nobody_to_greet() -> None:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(extensions=[extension], grants=["{name}.greet"]) as box:
+    with Sandbox(extensions=[extension], grants=["{capability}"]) as box:
         yield box
 
 
@@ -146,12 +147,19 @@ def scaffold(name: str, schema: str) -> dict[str, str]:
         schema: the JSON Schema's text, for editors.
 
     Raises:
-        SpecError: the name cannot be used.
+        UsageError: the name cannot be used.
     """
     package = f"coilbox_{name}"
-    text = _SPEC.format(name=name)
-    spec = parse(text, f"{name}.yaml")
+    capability = f"{name.lower()}.greet"
+    text = _SPEC.format(name=name, capability=capability)
+    checked = check(text, f"{name}.yaml")
+    if checked.spec is None:
+        # All that can be wrong is the name, and its author has not seen the file.
+        found = checked.diagnostics[0]
+        raise UsageError(f"{found.message}; {found.help}" if found.help else found.message)
+    spec = checked.spec
     values = {
+        "capability": capability,
         "name": name,
         "package": package,
         "distribution": package.replace("_", "-"),

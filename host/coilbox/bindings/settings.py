@@ -23,7 +23,7 @@ __all__ = ["Count", "Duration", "HostPath", "Seconds", "Size", "settings"]
 def _path(value: object) -> object:
     if isinstance(value, str | os.PathLike) and not isinstance(value, bytes):
         return Path(value).expanduser()
-    return value
+    raise ValueError(f"{value!r} is not a path")
 
 
 def _seconds(value: object) -> object:

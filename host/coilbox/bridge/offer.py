@@ -67,12 +67,9 @@ class Offer:
         self._check_grants()
 
     def _give(self, extension: Extension, image: Image, engine: str) -> None:
-        from coilbox.bindings.host import Extension
         from coilbox.bridge.modules import generated_code, shipped_code
         from coilbox.bridge.plans import plan_of
 
-        if not isinstance(extension, Extension):
-            raise UsageError(f"extensions must be Extension objects, not {extension!r}")
         plan = plan_of(extension)
         name = extension.spec.name
         for module in (name, *extension.guest_modules):

@@ -52,6 +52,12 @@ def invoke(args: Sequence[str]) -> int:
         # click itself exits in one case only: when it finds the reader of stdout gone.
         exits.discard(sys.__stdout__)
         return exits.BROKEN_PIPE
+    except OSError as error:  # of files, or of our own output on a full disk
+        if os.environ.get("COILBOX_DEBUG"):
+            raise
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        exits.complain(f"{where}{error.strerror or error} (COILBOX_DEBUG=1 shows where)")
+        return exits.HOST
     except Exception as error:
         if os.environ.get("COILBOX_DEBUG"):
             raise

@@ -161,12 +161,15 @@ def new_command(name: str, folder: Path | None) -> None:
     folder = Path(name) if folder is None else folder
     schema = configs() / "schemas" / "extension-v1.json"
     texts = scaffold(name, schema.read_text(encoding="utf-8"))
-    if folder.exists() and any(folder.iterdir()):
-        raise click.UsageError(f"{folder} is there and not empty; give another FOLDER")
-    for path, text in texts.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise click.UsageError(f"{folder} is there and not empty; give another FOLDER")
+        for path, text in texts.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"cannot write {folder}: {error.strerror}") from None
     click.echo(f"made {folder}; next:")
     click.echo(f"  edit  {folder / f'coilbox_{name}' / f'{name}.yaml'}")
     click.echo(f"  run   coilbox bind generate {folder / f'coilbox_{name}' / f'{name}.yaml'}")

@@ -20,7 +20,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group("image")
 def command() -> None:
-    """Build, list, inspect, verify and prune guest images."""
+    """Build, compile, list, inspect, verify and prune guest images."""
 
 
 @command.command("build")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coilbox.cache import MANIFEST, Cache, check
-from coilbox.errors import ImageError
+from coilbox.errors import ImageError, UsageError
 from coilbox.images.image import Image
 from coilbox.images.recipe import recipe_key
 from coilbox.resources import configs
@@ -43,8 +43,13 @@ def open_image(name: str | os.PathLike[str] | None = None) -> Image:
         ImageError: there is no such image, or it is damaged or of another version.
         BuildError: it had to be built and could not be.
         CacheError: the cache cannot be used.
+        UsageError: ``name`` is no name.
     """
-    wanted = os.fspath(name) if name is not None else "default"
+    if name is None:
+        name = "default"
+    elif not isinstance(name, str | os.PathLike):
+        raise UsageError(f"image must be an Image, a name or a path, not {type(name).__name__}")
+    wanted = os.fspath(name)
     # The environment is part of the name: a changed COILBOX_CACHE is another store.
     known = (wanted, os.environ.get("COILBOX_CACHE", ""))
     image = _opened.get(known)

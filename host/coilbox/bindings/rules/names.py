@@ -85,11 +85,14 @@ class _Names:
     def capabilities(self, spec: Spec) -> None:
         for capability in spec.capabilities:
             if not _CAPABILITY.fullmatch(capability.name):
+                better = re.sub(r"[^a-z0-9_.]+", "_", capability.name.lower())
                 self.report(
                     ("capabilities", capability.name),
                     "name",
                     f"the capability {capability.name!r} is not lower-case names with dots",
-                    f"write {spec.name}.read",
+                    f"write {better}"
+                    if _CAPABILITY.fullmatch(better)
+                    else "write kv.read, for example",
                 )
 
     def declarations(self, spec: Spec) -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from coilbox.engines.native.toolchain import Toolchain, system, zig
-from coilbox.errors import EngineError
+from coilbox.errors import UsageError
 
 _VARIABLE = "COILBOX_NATIVE_CONFIG"
 
@@ -61,11 +61,12 @@ class Settings:
         """The compiler with a tier's flags (the best tier's if None).
 
         Raises:
-            EngineError: the compiler is missing, or there is no such tier.
+            EngineError: the compiler is missing.
+            UsageError: there is no such tier.
         """
         tier = tier or self.best_tier
         if tier not in self.tiers:
-            raise EngineError(
+            raise UsageError(
                 f"the native engine has no tier {tier!r}; there are: {', '.join(self.tiers)}"
             )
         found = zig(zig_cache) if self.compiler == "zig" else system(self.compiler)
