@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -16,7 +15,7 @@ from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
 from coilbox.images import ImageInfo
 from coilbox.limits import Limits
 from coilbox.metering import CallMeter, Reading, value_too_large
-from coilbox.wasi import Clock, Entropy, VirtualTree, WasiContext
+from coilbox.wasi import Clock, Entropy, StopSignal, VirtualTree, WasiContext
 from coilbox.wasi.fdtable import Input, OutputSink
 
 
@@ -83,13 +82,6 @@ class Guest(Protocol):
         """Free everything. Calling it twice is allowed."""
 
 
-class _Nowhere:
-    """Output before the first run, of which there is none."""
-
-    def write(self, data: bytes) -> None:
-        """Drop it."""
-
-
 class LocalGuest:
     """A guest in this process.
 
@@ -122,16 +114,12 @@ class LocalGuest:
     ) -> None:
         self.info = info
         self._limits = limits
-        self._stop_event = threading.Event()
-        sink = _Nowhere()
+        self._stop = StopSignal()
         self.wasi = WasiContext(
             root=tree,
-            stdin=b"",
-            stdout=sink,
-            stderr=sink,
             clock=clock,
             entropy=entropy,
-            stop_event=self._stop_event,
+            stop=self._stop,
             limits=limits,
         )
         try:
@@ -193,7 +181,7 @@ class LocalGuest:
 
     def interrupt(self) -> None:
         """See :class:`Guest`."""
-        self._stop_event.set()
+        self._stop.set()
         self.instance.interrupt()
 
     def reading(self) -> Reading:
@@ -207,6 +195,7 @@ class LocalGuest:
     def close(self) -> None:
         """See :class:`Guest`."""
         self.instance.close()
+        self.instance.context = None  # else they hold each other, until the garbage is collected
         self.wasi.close()
 
 

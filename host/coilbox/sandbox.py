@@ -22,7 +22,7 @@ from coilbox.arguments import (
 )
 from coilbox.bridge import HostFunctions, Offer
 from coilbox.clock import GuestClock
-from coilbox.codec import TypeRegistry
+from coilbox.codec import NO_TYPES, TypeRegistry
 from coilbox.errors import (
     SandboxBusyError,
     SandboxClosedError,
@@ -118,7 +118,8 @@ class Sandbox:
         self._mounts = checked_items(mounts, Mount, "mounts")
         self._scratch = checked_object(scratch, Scratch, "scratch")
         self._env = checked_strings({} if env is None else env, "env")
-        self._types = TypeRegistry(checked_items(types, type, "types"))
+        declared = checked_items(types, type, "types")
+        self._types = TypeRegistry(declared) if declared else NO_TYPES
         self._clock = checked_object(clock, GuestClock, "clock") or _HOST_TIME
         self._random_seed = checked_seed(random_seed)
         if self.limits.memory_bytes < self._image.memory_bytes:

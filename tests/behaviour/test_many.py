@@ -113,3 +113,21 @@ def test_one_sandbox_reset_and_used_thousands_of_times(image: Image, engine: str
         before = footprint()
         one_round(2000)
         assert_flat(before, footprint())
+
+
+def test_closed_sandboxes_leave_nothing_to_the_garbage_collector(
+    image: Image, engine_name: str
+) -> None:
+    def life() -> None:
+        with Sandbox(image, engine=engine_name, env={"A": "B"}) as sandbox:
+            assert sandbox.run("print(1)").check().stdout == "1\n"
+
+    life()  # what is made once
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            life()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import threading
 import time
 import tracemalloc
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coilbox import codec
 from coilbox.codec import MAX_DEPTH, Opaque, TypeRegistry, decode, encode
 from coilbox.errors import GuestProtocolError, UnsupportedValueError, UsageError, ValueLimitExceeded
 
@@ -367,3 +369,25 @@ def test_damaged_values_give_a_value_or_an_error(value: Any, data: st.DataObject
         whole[place] = data.draw(st.integers(0, 255))
     with contextlib.suppress(GuestProtocolError, UnsupportedValueError):
         decode(bytes(whole), TYPES)
+
+
+def test_threads_do_not_share_what_encodes() -> None:
+    """An encoder is for one thread at a time, also for those who declare no types."""
+    waiting, go_on = threading.Event(), threading.Event()
+    found: list[object] = []
+
+    def elsewhere() -> None:
+        found.append(codec._coders.encoder)
+        found.append(codec._coders.decoder)
+        waiting.set()
+        go_on.wait(60)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    assert waiting.wait(60)
+    try:
+        assert codec._coders.encoder is not found[0]
+        assert codec._coders.decoder is not found[1]
+    finally:
+        go_on.set()
+        thread.join()

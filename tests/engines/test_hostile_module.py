@@ -130,8 +130,8 @@ def make(image: Image, engine_name: str, tmp_path: Path) -> Iterator[Callable[[]
         box.reset()
         wasi = box._session.guest.wasi  # type: ignore[union-attr]
         wasi.clock = NoWait()
-        assert wasi.stop_event is not None
-        wasi.stop_event.set()  # long calls end early, as they do when the guest is being stopped
+        assert wasi.stop is not None
+        wasi.stop.set()  # long calls end early, as they do when the guest is being stopped
         return box
 
     yield fresh

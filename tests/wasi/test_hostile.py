@@ -14,7 +14,7 @@ import pytest
 
 from coilbox.engines.protocol import StopGuest
 from coilbox.mounts import Mount, Scratch
-from coilbox.wasi import WASI_IMPORTS, ZipArchive
+from coilbox.wasi import WASI_IMPORTS, StopSignal, ZipArchive
 from coilbox.wasi import constants as c
 
 MEMORY = 4 << 20
@@ -105,17 +105,17 @@ def test_random_calls(
         target.writestr("os.py", b"OS")
     outside = {path: path.read_bytes() for path in (host.parent / "secret").iterdir()}
     archive = ZipArchive(host.parent / "lib.zip")
-    event = threading.Event()
+    stop = StopSignal()
     guest = make_guest(
         [Mount(host, "/data", "rw"), Mount(host, "/ro")],
         Scratch("/tmp", max_bytes=1 << 20, max_files=50),
         archive,
         stdin=b"input" * 1000,
         clock=NoWait(),
-        stop_event=event,
+        stop=stop,
     )
     # Long calls end early, as they do when the guest is being stopped.
-    event.set()
+    stop.set()
     names = [item for item in WASI_IMPORTS if item.name != "proc_exit"]
     codes: set[int] = set()
     with caplog.at_level(logging.ERROR):

@@ -14,7 +14,7 @@ import pytest
 
 from coilbox.engines.protocol import StopGuest
 from coilbox.mounts import Scratch
-from coilbox.wasi import WASI_IMPORTS, GuestExit
+from coilbox.wasi import WASI_IMPORTS, GuestExit, StopSignal
 from coilbox.wasi import constants as c
 
 RESULT, VECTOR, BUFFER = 64, 128, 65536
@@ -57,13 +57,13 @@ def test_large_output_goes_in_pieces(make_guest: Any) -> None:
 
 
 def test_overlapping_buffers_end_at_two_gib(make_guest: Any) -> None:
-    event = threading.Event()
+    stop = StopSignal()
 
     class Stop:
         def write(self, data: bytes) -> None:
-            event.set()
+            stop.set()
 
-    guest = make_guest(stdout=Stop(), stop_event=event)
+    guest = make_guest(stdout=Stop(), stop=stop)
     guest.memory[4096 : 4096 + 8 * 1024] = struct.pack("<II", 0, 4 << 20) * 1024
     assert guest.call("fd_write", 1, 4096, 1024, RESULT) == 0
     assert guest.u32() == 1 << 20
@@ -118,9 +118,9 @@ def pipe(request: pytest.FixtureRequest) -> Iterator[tuple[BinaryIO, int]]:
 def test_the_wait_for_input_ends_when_the_guest_is_stopped(
     make_guest: Any, pipe: tuple[BinaryIO, int]
 ) -> None:
-    event = threading.Event()
-    guest = make_guest(stdin=pipe[0], stop_event=event)
-    timer = threading.Timer(0.1, event.set)
+    stop = StopSignal()
+    guest = make_guest(stdin=pipe[0], stop=stop)
+    timer = threading.Timer(0.1, stop.set)
     timer.start()
     assert guest.receive(0) == -c.EINTR
     timer.join()
@@ -128,7 +128,7 @@ def test_the_wait_for_input_ends_when_the_guest_is_stopped(
 
 def test_input_comes_as_it_is_written(make_guest: Any, pipe: tuple[BinaryIO, int]) -> None:
     file, writing = pipe
-    guest = make_guest(stdin=file, stop_event=threading.Event())
+    guest = make_guest(stdin=file, stop=StopSignal())
     for text in (b"one", b"two"):
         timer = threading.Timer(0.05, os.write, (writing, text))
         timer.start()
@@ -145,7 +145,7 @@ def test_what_a_reader_has_read_ahead_is_not_waited_for(make_guest: Any) -> None
     with os.fdopen(reading, "rb") as file:
         os.write(writing, b"line\nrest")
         assert file.readline() == b"line\n"
-        guest = make_guest(stdin=file, stop_event=threading.Event())
+        guest = make_guest(stdin=file, stop=StopSignal())
         assert guest.receive(0, 3) == b"res"
         assert guest.receive(0, 3) == b"t"
         os.close(writing)

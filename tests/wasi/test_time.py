@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from coilbox.mounts import Scratch
+from coilbox.wasi import StopSignal
 from coilbox.wasi import constants as c
 
 RESULT, SUBSCRIPTIONS, EVENTS, BUFFER = 64, 1024, 32768, 65536
@@ -114,9 +115,9 @@ def test_sleep(make_guest: Any) -> None:
 
 
 def test_sleep_ends_when_the_guest_is_stopped(make_guest: Any) -> None:
-    event = threading.Event()
-    guest = make_guest(stop_event=event)
-    threading.Timer(0.05, event.set).start()
+    stop = StopSignal()
+    guest = make_guest(stop=stop)
+    threading.Timer(0.05, stop.set).start()
     start = time.monotonic()
     assert poll(guest, clock(1, c.CLOCK_MONOTONIC, 2**64 - 1)) == -c.EINTR
     assert time.monotonic() - start < 1
@@ -155,3 +156,17 @@ def test_random_is_random(make_guest: Any) -> None:
     assert guest.call("random_get", BUFFER, 64) == 0
     assert guest.read(BUFFER, 64) != first
     assert guest.call("random_get", BUFFER, 0xFFFFFFFF) == c.EFAULT
+
+
+def test_stop_before_and_during_the_wait() -> None:
+    before = StopSignal()
+    before.set()
+    assert before.is_set()
+    assert before.event().wait(0)
+
+    during = StopSignal()
+    event = during.event()
+    assert not during.is_set()
+    assert not event.is_set()
+    threading.Timer(0.02, during.set).start()
+    assert event.wait(10)

@@ -16,22 +16,24 @@ from coilbox.codec.registry import Opaque, TypeRegistry
 from coilbox.codec.wire import MAX_DEPTH
 from coilbox.limits import DEFAULT_LIMITS
 
-__all__ = ["MAX_DEPTH", "Opaque", "TypeRegistry", "decode", "encode"]
+__all__ = ["MAX_DEPTH", "NO_TYPES", "Opaque", "TypeRegistry", "decode", "encode"]
 
-_NO_TYPES = TypeRegistry()
+NO_TYPES = TypeRegistry()
+"""The registry of all who declare nothing: they then share what is made for it."""
 
 
 class _Coders(threading.local):
     """The last used encoder and decoder of each thread: making them costs more than their use."""
 
-    encoder = Encoder(_NO_TYPES)
-    decoder = Decoder(_NO_TYPES)
+    def __init__(self) -> None:
+        self.encoder = Encoder(NO_TYPES)
+        self.decoder = Decoder(NO_TYPES)
 
 
 _coders = _Coders()
 
 
-def encode(value: object, types: TypeRegistry = _NO_TYPES, labels: Sequence[str] = ()) -> bytes:
+def encode(value: object, types: TypeRegistry = NO_TYPES, labels: Sequence[str] = ()) -> bytes:
     """Return ``value`` as bytes.
 
     Args:
@@ -50,7 +52,7 @@ def encode(value: object, types: TypeRegistry = _NO_TYPES, labels: Sequence[str]
 
 def decode(
     data: bytes,
-    types: TypeRegistry = _NO_TYPES,
+    types: TypeRegistry = NO_TYPES,
     limit: int = DEFAULT_LIMITS.value_bytes,
 ) -> object:
     """Return the value that ``data`` holds.

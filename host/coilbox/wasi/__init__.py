@@ -20,6 +20,7 @@ from coilbox.wasi.sources import (
     SystemClock,
     SystemEntropy,
 )
+from coilbox.wasi.stop import StopSignal
 from coilbox.wasi.vfs.tree import VirtualTree
 from coilbox.wasi.vfs.zip import ZipArchive
 
@@ -33,6 +34,7 @@ __all__ = [
     "OutputSink",
     "OwnClock",
     "SeededEntropy",
+    "StopSignal",
     "SystemClock",
     "SystemEntropy",
     "VirtualTree",

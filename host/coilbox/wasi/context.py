@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,6 +22,7 @@ from coilbox.wasi.fdtable import (
     OutputSink,
 )
 from coilbox.wasi.sources import Clock, Entropy, SystemClock, SystemEntropy
+from coilbox.wasi.stop import StopSignal
 from coilbox.wasi.vfs.node import Entry, WasiError
 from coilbox.wasi.vfs.tree import Place, VirtualTree
 
@@ -39,11 +39,12 @@ class WasiContext:
     Args:
         root: the guest's files; closed with the context.
         stdin: bytes, a binary file, a function of the wanted length, or None.
-        stdout: takes what is written to descriptor 1.
+        stdout: takes what is written to descriptor 1; None until the first ``begin_run``, as all
+            three streams then are.
         stderr: takes what is written to descriptor 2.
         clock: the guest's time.
         entropy: the guest's randomness.
-        stop_event: set by another thread to end a sleep of the guest.
+        stop: set by another thread to end long calls of the guest.
         limits: those on files are enforced here; meeting one stops the guest.
 
     Attributes:
@@ -59,7 +60,7 @@ class WasiContext:
         "entropy",
         "limits",
         "root",
-        "stop_event",
+        "stop",
         "table",
         "written_bytes",
     )
@@ -69,17 +70,17 @@ class WasiContext:
         *,
         root: VirtualTree,
         stdin: Input = None,
-        stdout: OutputSink,
-        stderr: OutputSink,
+        stdout: OutputSink | None = None,
+        stderr: OutputSink | None = None,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
-        stop_event: threading.Event | None = None,
+        stop: StopSignal | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.root = root
         self.clock: Clock = SystemClock() if clock is None else clock
         self.entropy: Entropy = SystemEntropy() if entropy is None else entropy
-        self.stop_event = stop_event
+        self.stop = stop
         self.limits = limits
         self._listed: list[Descriptor] = []
         root.now = self.clock.realtime
@@ -87,7 +88,9 @@ class WasiContext:
         # The same dict, at hand for the calls that are made most.
         self.descriptors = self.table.open
         self.descriptors[PREOPEN] = Descriptor(c.TYPE_DIRECTORY, c.RIGHTS_DIRECTORY, c.RIGHTS_ALL)
-        self.begin_run(stdin=stdin, stdout=stdout, stderr=stderr)
+        self.written_bytes = self.created_files = 0
+        if stdout is not None and stderr is not None:
+            self.begin_run(stdin=stdin, stdout=stdout, stderr=stderr)
 
     def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
         """Begin a run: with its own streams, also where the guest closed or renumbered the former,
@@ -131,7 +134,7 @@ class WasiContext:
 
     def stopped(self) -> bool:
         """Whether the guest is being stopped, so that long calls should end."""
-        return self.stop_event is not None and self.stop_event.is_set()
+        return self.stop is not None and self.stop.is_set()
 
     def place(self, fd: int, right: int) -> Place:
         """The directory that a descriptor stands for."""

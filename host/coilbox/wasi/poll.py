@@ -43,7 +43,8 @@ def poll_oneoff(
             return c.EINVAL
     if not events:
         shortest = min(sleeps)[0]
-        if shortest > 0 and context.clock.wait(shortest, context.stop_event):
+        stop = context.stop
+        if shortest > 0 and context.clock.wait(shortest, None if stop is None else stop.event()):
             return c.EINTR
         events.extend(
             _event.pack(user, 0, c.EVENT_CLOCK, 0, 0)
