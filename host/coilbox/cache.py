@@ -187,20 +187,25 @@ class Cache:
             warn: whether to warn of damage.
         """
         path = self.path(kind, key)
-        if not path.is_dir():
+        folder = _identity(path)
+        while folder is not None:
+            found = _examined(path, full)
+            before, folder = folder, _identity(path)
+            if folder == before:  # else it was removed or replaced meanwhile
+                break
+        else:
             return None
-        damage = check(path, full=full)
-        if damage is not None:
+        if isinstance(found, str):
             if warn:
                 warnings.warn(
-                    f"the cache entry {path} is damaged ({damage}); it will be made again",
+                    f"the cache entry {path} is damaged ({found}); it will be made again",
                     CacheWarning,
                     stacklevel=2,
                 )
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # when it was last used, for prune()
-        return Entry(kind, key, path, read_manifest(path))
+        return Entry(kind, key, path, found)
 
     def has(self, kind: str, key: str) -> bool:
         """Whether an entry is there, sound or not."""
@@ -212,8 +217,11 @@ class Cache:
         return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
 
     def last_used(self, kind: str, key: str) -> float:
-        """When an entry was last opened or made, in seconds since the epoch."""
-        return self.path(kind, key).stat().st_mtime
+        """When an entry was last opened or made, in seconds since the epoch; 0 if it is gone."""
+        try:
+            return self.path(kind, key).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -244,9 +252,9 @@ class Cache:
             with self._explained(need):
                 manifest = _seal(folder, extra or {})
                 target.parent.mkdir(mode=0o700, exist_ok=True)
-                if target.exists():
-                    # Rename cannot replace a folder with something in it; readers that come in
-                    # between find no entry, and make it or wait for the lock.
+                # Rename cannot replace a folder with something in it; readers that come in
+                # between find no entry, and make it or wait for the lock.
+                with contextlib.suppress(FileNotFoundError):
                     target.rename(folder.with_name(folder.name + "-old"))
                 folder.rename(target)
                 _sync(target.parent)
@@ -292,16 +300,16 @@ class Cache:
             return entry, entry.open(name)
         except CacheError as error:
             warnings.warn(f"{error}; it will be made again", CacheWarning, stacklevel=2)
-        self.remove(kind, key)
-        entry = self.ensure(kind, key, fill, need=need, progress=progress)
-        return entry, entry.open(name)
+        with self.lock(f"{kind}-{key}", progress=progress):
+            made_meanwhile = self.get(kind, key, full=True, warn=False)
+            entry = made_meanwhile or self.publish(kind, key, fill, need=need)
+            return entry, entry.open(name)
 
     def remove(self, kind: str, key: str) -> None:
         """Remove an entry. A process that has its files open keeps them."""
         path = self.path(kind, key)
-        with self._explained(), self.temporary() as folder:
-            if path.exists():
-                path.rename(folder / key)
+        with self._explained(), self.temporary() as folder, contextlib.suppress(FileNotFoundError):
+            path.rename(folder / key)
 
     @contextlib.contextmanager
     def temporary(self) -> Iterator[Path]:
@@ -421,6 +429,12 @@ def _is_listing(files: object) -> bool:
 
 def check(path: Path, *, full: bool = False) -> str | None:
     """What is wrong with an entry's folder, in a few words; None if nothing is."""
+    found = _examined(path, full)
+    return found if isinstance(found, str) else None
+
+
+def _examined(path: Path, full: bool) -> dict[str, Any] | str:
+    """The manifest of an entry's folder if the folder is sound, else what is wrong with it."""
     try:
         manifest = read_manifest(path)
     except (OSError, ValueError) as error:
@@ -431,17 +445,21 @@ def check(path: Path, *, full: bool = False) -> str | None:
     except OSError as error:
         return f"{Path(error.filename).name}: {error.strerror}"
     if not full and _read_stamp(path) == found:
-        return None
+        return manifest
     for name, file in files.items():
         size = found[name][0]
         if size != file["bytes"]:
             return f"{name} has {size} bytes instead of {file['bytes']}"
-        if sha256_file(path / name) != file["sha256"]:
+        try:
+            digest = sha256_file(path / name)
+        except OSError as error:
+            return f"{name}: {error.strerror}"
+        if digest != file["sha256"]:
             with contextlib.suppress(OSError):
                 (path / _STAMP).unlink()  # it said that this file was sound
             return f"the SHA-256 of {name} is wrong"
     _write_stamp(path, found)
-    return None
+    return manifest
 
 
 def _seal(folder: Path, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -464,6 +482,15 @@ def _seal(folder: Path, extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _manifest_digest(manifest: Mapping[str, Any]) -> str:
     return key_of({name: value for name, value in manifest.items() if name != "digest"})
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells the folder at a path from one that is put in its place; None if there is none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
 def _fingerprint(path: Path) -> list[int]:

@@ -17,6 +17,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from coilbox.errors import EngineError
+
 # How late a stop may be, in seconds. Waking 250 times a second costs no measurable time.
 _TICK = 0.004
 # After this many seconds without a running guest the thread sleeps until it is needed.
@@ -110,12 +112,15 @@ class Watchdog:
 
         CPU time counts too, the calling thread's if ``cpu_clock`` is None, and Ctrl-C if this is
         the main thread.
+
+        Raises:
+            EngineError: the thread that stops guests is not there and cannot be started.
         """
         alarm = Alarm(seconds, cpu_seconds, stop, cpu_clock)
         with self._lock:
-            self._alarms.add(alarm)
             if self._asleep:
                 self._wake()
+            self._alarms.add(alarm)
         if threading.get_ident() == threading.main_thread().ident:
             alarm.takes_signals = self._watch_signals()
         return alarm
@@ -152,19 +157,36 @@ class Watchdog:
 
     def _wake(self) -> None:
         if self._thread is None:
-            self._wake_read, self._wake_write = os.pipe()
-            self._signal_read, self._signal_write = os.pipe()
-            for descriptor in (self._wake_read, self._signal_read, self._signal_write):
-                os.set_blocking(descriptor, False)
-            self._thread = threading.Thread(
-                target=self._watch, name="coilbox-watchdog", daemon=True
-            )
-            self._thread.start()
+            self._start()
         else:
             os.write(self._wake_write, b"w")
         self._asleep = False
 
+    def _start(self) -> None:
+        """Start the thread; it counts as there only if it is, or guests would never be stopped."""
+        thread = threading.Thread(target=self._watch, name="coilbox-watchdog", daemon=True)
+        pipes: list[int] = []
+        try:
+            for _ in range(2):
+                pipes += os.pipe()
+            self._wake_read, self._wake_write, self._signal_read, self._signal_write = pipes
+            for descriptor in (self._wake_read, self._signal_read, self._signal_write):
+                os.set_blocking(descriptor, False)
+            thread.start()
+        except (OSError, RuntimeError) as error:
+            for descriptor in pipes:
+                os.close(descriptor)
+            raise EngineError(
+                f"the thread that stops guests cannot be started ({error}); raise the limits of "
+                "threads and open files (ulimit -u, ulimit -n)"
+            ) from None
+        self._thread = thread
+
     def _watch(self) -> None:
+        # Not select(), which knows no descriptors above 1023: a server may have more open.
+        poll = select.poll()
+        for descriptor in (self._wake_read, self._signal_read):
+            poll.register(descriptor, select.POLLIN)
         last_busy = time.monotonic()
         while True:
             now = time.monotonic()
@@ -176,8 +198,8 @@ class Watchdog:
                 elif now - last_busy > _LINGER:
                     self._asleep = True
                 wait = None if self._asleep else min(_TICK, max(_TICK / 4, earliest - now))
-            ready, _, _ = select.select([self._wake_read, self._signal_read], [], [], wait)
-            if self._wake_read in ready:
+            ready = poll.poll(None if wait is None else int(wait * 1000))
+            if any(descriptor == self._wake_read for descriptor, _ in ready):
                 os.read(self._wake_read, 4096)
                 last_busy = time.monotonic()
             self._fire()
@@ -197,8 +219,18 @@ class Watchdog:
                 if interrupted and alarm.takes_signals:
                     alarm.signalled = True
                 if alarm.due(now):
-                    alarm.fired = True
-                    alarm.stop()
+                    self._stop(alarm)
+
+    def _stop(self, alarm: Alarm) -> None:
+        """Tell a guest to stop; what fails is tried again at the next tick."""
+        first, alarm.fired = not alarm.fired, True
+        try:
+            alarm.stop()
+        except Exception:  # this thread serves the other guests, too
+            if first:
+                import logging  # takes long to import, and is seldom needed
+
+                logging.getLogger("coilbox").exception("a guest could not be told to stop")
 
 
 watchdog = Watchdog()

@@ -418,6 +418,20 @@ with tempfile.TemporaryDirectory() as folder:
     assert (status, out) == (0, "OSError\n100000\n"), err
 
 
+def test_more_descriptors_than_select_knows(image: Image, engine: str) -> None:
+    """A server may have thousands of files open when its first guest runs."""
+    code = """
+import resource
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+wanted = 1500 if most == resource.RLIM_INFINITY else min(1500, most)
+resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+files = [os.open(os.devnull, os.O_RDONLY) for _ in range(wanted - 200)]
+with Sandbox(IMAGE, engine=ENGINE) as box:
+    print(type(box.run("while True: pass", timeout=0.1).error).__name__)
+"""
+    assert process(image, engine, code) == (0, "TimeLimitExceeded\n", "")
+
+
 def test_no_memory_for_one_more_thread(image: Image, engine: str) -> None:
     code = """
 import resource

@@ -12,10 +12,12 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from coilbox.cache import Cache, CacheWarning, cache_root, key_of, sha256
+import coilbox.cache
+from coilbox.cache import Cache, CacheWarning, Entry, cache_root, key_of, sha256
 from coilbox.errors import CacheError
 
 
@@ -197,6 +199,67 @@ def test_a_lost_stamp_is_no_damage(cache: Cache) -> None:
     assert json.loads((entry.path / ".verified").read_text())
 
 
+def test_an_entry_that_is_removed_while_it_is_examined(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not there, which is no damage."""
+    cache.publish("parts", "k", fill_with(a=b"one"))
+    before = coilbox.cache._read_stamp
+
+    def remove(path: Path) -> object:
+        cache.remove("parts", "k")
+        return before(path)
+
+    monkeypatch.setattr(coilbox.cache, "_read_stamp", remove)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cache.get("parts", "k") is None
+    assert cache.last_used("parts", "k") == 0
+
+
+def test_an_entry_that_is_replaced_while_it_is_examined(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.publish("parts", "k", fill_with(a=b"one"))
+    before = coilbox.cache._read_stamp
+    new: list[Entry] = []
+
+    def replace(path: Path) -> object:
+        if not new:
+            new.append(cache.publish("parts", "k", fill_with(a=b"two")))
+        return before(path)
+
+    monkeypatch.setattr(coilbox.cache, "_read_stamp", replace)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = cache.get("parts", "k")
+    assert [found] == new
+    assert (new[0] / "a").read_bytes() == b"two"
+
+
+def test_what_another_process_made_again_stays(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file was exchanged, and another process sees it first."""
+    entry = cache.publish("parts", "k", fill_with(a=b"one"))
+    (entry / "a").write_bytes(b"two")
+    monkeypatch.setattr(cache, "ensure", lambda *args, **options: entry)
+    again: list[Entry] = []
+    lock = cache.lock
+
+    def late(name: str, *, progress: Any = None) -> Any:
+        again.append(cache.publish("parts", "k", fill_with(a=b"one")))
+        return lock(name, progress=progress)
+
+    monkeypatch.setattr(cache, "lock", late)
+    with pytest.warns(CacheWarning, match="it will be made again"):
+        found, descriptor = cache.ensure_open("parts", "k", pytest.fail, "a")
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        assert file.read() == b"one"
+    assert [found] == again
+
+
 def test_remove_and_clean(cache: Cache) -> None:
     cache.publish("parts", "k", fill_with(a=b"one"))
     cache.remove("parts", "k")
@@ -278,8 +341,6 @@ assert entry.file("a").read_bytes() == b"x" * 100000
 
 
 def test_processes_make_an_entry_once(tmp_path: Path) -> None:
-    import coilbox.cache
-
     root = Path(coilbox.cache.__file__).parents[1]
     env = {**os.environ, "COILBOX_CACHE": str(tmp_path / "c"), "PYTHONPATH": str(root)}
     command = [sys.executable, "-c", PROCESS, str(tmp_path / "log")]

@@ -16,6 +16,7 @@ from coilbox.engines.wasmtime import WasmtimeEngine, declarations
 from coilbox.engines.wasmtime.instance import WasmtimeInstance
 from coilbox.engines.wasmtime.library import capi, check, ffi
 from coilbox.engines.wasmtime.program import WasmtimeProgram
+from coilbox.engines.wasmtime.store import Store
 from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
 
 POLL = 65536
@@ -254,6 +255,26 @@ def test_a_used_store_comes_back_as_it_was_new(make: Make) -> None:
         assert instance._store is store, f"not used again in round {round_number}"
         assert memory_of(instance) == pristine
     instance.close()
+
+
+def test_a_store_that_comes_back_while_another_is_cleaned(make: Make) -> None:
+    """The collector may close a forgotten sandbox on the thread that makes the pristine store."""
+    first = make()
+    forgotten = first._program.instantiate(memory_limit=1 << 24)
+    recycler = first._program.stores
+    make_store = recycler._make
+
+    def collect_and_make() -> Store:
+        forgotten.close()
+        return make_store()
+
+    recycler._make = collect_and_make
+    # On a thread of its own: one that waits for itself would never end.
+    thread = threading.Thread(target=first.close, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert len(recycler._idle) == 2
 
 
 def test_a_store_that_grew_trapped_or_was_stopped_is_not_used_again(make: Make) -> None:

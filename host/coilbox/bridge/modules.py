@@ -86,9 +86,10 @@ def _obtain(
     with _lock:
         try:
             entry = Cache().ensure(_KIND, key_of(digest, name, identity), fill)
-        except CacheError:  # a full or read-only disk costs time only
+            return (entry / _FILE).read_bytes()
+        except (CacheError, FileNotFoundError):
+            # A full or read-only disk, or another process that empties the cache: costs time only.
             return _compiled(name, source(), image, engine)
-        return (entry / _FILE).read_bytes()
 
 
 def _compiled(name: str, source: str, image: Image, engine: str) -> bytes:

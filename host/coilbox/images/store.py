@@ -215,4 +215,8 @@ class ImageStore:
 
 
 def _bytes_on_disk(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    total = 0
+    with contextlib.suppress(FileNotFoundError):  # another process removes the same
+        for file in path.rglob("*"):
+            total += file.stat().st_size if file.is_file() else 0
+    return total

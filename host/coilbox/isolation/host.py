@@ -49,7 +49,8 @@ class Worker:
         self.sock = sock
         # Nobody can have the number yet but the worker: it is not waited for until ``end``.
         self._handle = os.pidfd_open(pid)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # for the handle
+        self._ending = threading.Lock()  # apart: ``signal`` must not wait until it has ended
         self._ended: int | None = None
         _workers.add(self)
 
@@ -61,19 +62,21 @@ class Worker:
 
     def end(self) -> int:
         """Kill it if it still lives, and leave nothing of it; how it ended, as ``os.waitpid``."""
-        with self._lock:
+        with self._ending:
             if self._ended is None:
                 self.sock.close()
                 self._ended = 0
                 if self._owner == os.getpid():
                     self._ended = self._nursery.reap(self.pid)
-                os.close(self._handle)
-                self._handle = -1
+                with self._lock:
+                    os.close(self._handle)
+                    self._handle = -1
             return self._ended
 
     def abandon(self) -> None:
         """In a forked child: close what is the parent's, without ending the worker."""
         self._lock = threading.Lock()
+        self._ending = threading.Lock()
         if self._ended is None:
             self._ended = 0
             self.sock.close()

@@ -175,12 +175,11 @@ class NativeEngine:
                 jobs=jobs,
                 progress=progress,
             )
+            _remove(work)  # under the cache's lock: others may build the same thing
 
-        found = image.cache.ensure_open(
+        return image.cache.ensure_open(
             KIND, key, build, LIBRARY, need=_NEED_BYTES, progress=progress
         )
-        _remove(work)
-        return found
 
     def profile(
         self,
@@ -208,11 +207,11 @@ class NativeEngine:
             EngineError: the compiler failed, or what ``train`` raised.
         """
         key = _profile_key(image)
-        entry = image.cache.get(PROFILE_KIND, key)
-        if entry is not None and entry.manifest.get("workload") == workload:
-            return
         work = image.cache.root / "work" / f"{PROFILE_KIND}-{key[:16]}"
         with image.cache.lock(f"{PROFILE_KIND}-{key}", progress=progress):
+            entry = image.cache.get(PROFILE_KIND, key)
+            if entry is not None and entry.manifest.get("workload") == workload:
+                return
             taken = self._count(image, imports, train, work, jobs, progress)
 
             def fill(target: Path) -> dict[str, str]:

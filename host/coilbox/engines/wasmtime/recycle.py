@@ -74,7 +74,8 @@ class Recycler:
     def __init__(self, make: Callable[[], Store]) -> None:
         self._make = make
         self._idle: list[Store] = []
-        self._lock = threading.Lock()
+        # A forgotten sandbox may be collected, and give its store back, where this thread holds it.
+        self._lock = threading.RLock()
         self._pristine: Store | None = None
         self._scanner: _Scanner | None = None
         self._closed = False
@@ -117,7 +118,11 @@ class Recycler:
             if self._closed:
                 return False
             if self._pristine is None:
-                self._pristine = self._make()
+                made = self._make()
+                if self._pristine is None:
+                    self._pristine = made
+                else:
+                    made.delete()
             if self._scanner is None or not self._scanner.of_this_process():
                 self._scanner = _Scanner()
             pristine, scanner = self._pristine, self._scanner
