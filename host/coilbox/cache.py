@@ -38,7 +38,16 @@ MANIFEST = "manifest.json"
 _STAMP = ".verified"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-_NOT_USABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR}
+_NOT_USABLE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.ENOENT,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+}
 _STALE_SECONDS = 24 * 3600
 
 

@@ -296,6 +296,13 @@ def test_root_that_is_a_file(tmp_path: Path) -> None:
         Cache(tmp_path / "file" / "below")
 
 
+def test_root_that_no_system_lets_make(tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match="cannot be written: File name too long"):
+        Cache(tmp_path / ("x" * 300))
+    with pytest.raises(CacheError, match="cannot be written: No such file"):
+        Cache(Path("/proc/coilbox"))
+
+
 class Notes:
     def __init__(self) -> None:
         self.notes: list[str] = []

@@ -67,6 +67,18 @@ def test_a_cache_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "belongs to another user" in found.detail
 
 
+@pytest.mark.parametrize("below", ["file", "file/cache"])
+def test_a_cache_that_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    (tmp_path / "file").touch(mode=0o666)
+    monkeypatch.setenv("COILBOX_CACHE", str(tmp_path / below))
+    found = finding("cache folder")
+    assert found.status == "failure"
+    assert found.detail.endswith(f"{tmp_path / 'file'} is no folder")
+    assert found.advice == "set COILBOX_CACHE to a folder of your own"
+
+
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Usage:
         free = 1 << 20

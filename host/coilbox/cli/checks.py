@@ -120,6 +120,8 @@ def _cache(_: str) -> Finding:
     place = root
     while not place.exists() and place != place.parent:
         place = place.parent
+    if not place.is_dir():
+        return Finding("failure", f"{root}: {place} is no folder", elsewhere)
     free = shutil.disk_usage(place).free
     room = f"{format_size(free)} free"
     if place != root:
