@@ -22,7 +22,7 @@ RIGHT = """
 from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from coilbox.bindings.host import Context
-from acme_kv_host import AcmeKvExtension, Cursor, Entry, Level, NotFound
+from acme_kv_host import AcmeKv, AcmeKvExtension, Cursor, Entry, Level, NotFound
 
 class Rows:
     def next(self, context: Context, /, n: int) -> list[Entry]:
@@ -43,6 +43,24 @@ class Kv:
         return None
 
 extension = AcmeKvExtension(Kv())
+
+singly = AcmeKvExtension()
+
+@singly.implement_as(AcmeKv.get)
+def look_up(context: Context, /, key: str, *, default: bytes | None) -> bytes:
+    return b""
+
+@singly.implement_as(AcmeKv.put)
+async def put(context: Context, /, entry: Entry, *, level: Level) -> None:
+    return None
+
+@singly.implement_as(AcmeKv.tail)
+async def tail(context: Context, prefix: str) -> AsyncIterator[bytes]:
+    yield prefix.encode()
+
+@singly.implement_as(AcmeKv.scan)
+def scan(context: Context) -> Rows:
+    return Rows()
 """
 GUEST = """
 import acme_kv
@@ -145,6 +163,30 @@ WRONG = [
         "NotFound(kee=key)",
         "right",
         'Unexpected keyword argument "kee" for "NotFound"',
+    ),
+    (
+        "def look_up(context: Context, /, key: str",
+        "def look_up(context: Context, /, key: int",
+        "right",
+        'Argument 1 has incompatible type "Callable[[Context, int, NamedArg(bytes | None',
+    ),
+    (
+        "default: bytes | None) -> bytes:\n    return b",
+        "default: bytes | None) -> str:\n    return ",
+        "right",
+        "Argument 1 has incompatible type",
+    ),
+    (
+        "async def put(context: Context, /, entry: Entry, *, level: Level)",
+        "async def put(context: Context, /, entry: Entry)",
+        "right",
+        'Argument 1 has incompatible type "Callable[[Context, Entry], Coroutine[',
+    ),
+    (
+        "singly.implement_as(AcmeKv.get)",
+        "singly.implement_as(AcmeKv.got)",
+        "right",
+        '"type[AcmeKv]" has no attribute "got"',
     ),
 ]
 
@@ -270,6 +312,26 @@ def test_implement_one_by_one(host: ModuleType) -> None:
     with pytest.raises(ExtensionError, match=r"acme_kv\.tail is implemented twice"):
         extension.implement(tail)
     assert repr(extension) == "<coilbox.Extension acme_kv 1.2.0>"
+
+
+def test_implement_by_the_protocols_methods(host: ModuleType) -> None:
+    extension = host.AcmeKvExtension()
+
+    @extension.implement_as(host.AcmeKv.tail)
+    def follow(context: Context, prefix: str) -> AsyncIterator[bytes]: ...
+
+    with pytest.raises(ExtensionError, match="lacks an implementation of get, put, scan, old_get"):
+        extension.functions()
+    with pytest.raises(
+        ExtensionError,
+        match=r"(?s)wrong does not implement acme_kv 1.2.0:.*get: takes 'key' as int",
+    ):
+
+        @extension.implement_as(host.AcmeKv.get)
+        def wrong(context: Context, key: int, *, default: bytes | None) -> bytes: ...
+
+    with pytest.raises(ExtensionError, match="declares no function 'next'"):
+        extension.implement_as(host.Cursor.next)(follow)
 
 
 def test_errors_of_every_base() -> None:

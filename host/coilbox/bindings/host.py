@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from coilbox.bindings.conformance import Problem, check_function, check_object
 from coilbox.bindings.ir import Resource, Spec
@@ -18,6 +18,8 @@ from coilbox.errors import ExtensionError
 __all__ = ["Callback", "Context", "DeclaredError", "Extension", "Stream"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Context(Protocol):
@@ -66,7 +68,7 @@ class Extension:
 
         extension = AcmeKvExtension()
 
-        @extension.implement
+        @extension.implement_as(AcmeKv.get)
         def get(context: Context, key: str, *, default: bytes | None) -> bytes: ...
 
     Attributes:
@@ -78,7 +80,8 @@ class Extension:
     Args:
         spec: the spec.
         classes: the classes of its types, cases (``Reply.hit``) and errors, by name.
-        implementation: an object with a method for each function; None if ``implement`` is used.
+        implementation: an object with a method for each function; None if ``implement_as`` or
+            ``implement`` is used.
 
     Raises:
         ExtensionError: a function of ``implementation`` is missing or does not fit the spec.
@@ -97,13 +100,39 @@ class Extension:
             self._refuse(problems, f"{type(implementation).__qualname__}")
             self._functions = {name: getattr(implementation, name) for name in names}
 
+    def implement_as(
+        self, method: Callable[Concatenate[Any, P], R]
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Make a function the implementation of a method of the generated ``Protocol``.
+
+        A decorator; type checkers compare the function with the method.
+
+        Args:
+            method: the method, such as ``AcmeKv.get``. The function may have another name.
+
+        Raises:
+            ExtensionError: from the decorator: the spec has no such function, or it does not fit.
+        """
+
+        def decorate(function: Callable[P, R]) -> Callable[P, R]:
+            self._implement(method.__name__, function)
+            return function
+
+        return decorate
+
     def implement(self, function: F) -> F:
         """Make a function the implementation of the spec's function of the same name.
+
+        Only loading checks it, as there need not be generated code: with that, prefer
+        :meth:`implement_as`.
 
         Raises:
             ExtensionError: there is none of that name, or it does not fit.
         """
-        name = getattr(function, "__name__", "")
+        self._implement(getattr(function, "__name__", ""), function)
+        return function
+
+    def _implement(self, name: str, function: Callable[..., Any]) -> None:
         declared = {item.name: item for item in self.spec.functions}
         if name not in declared:
             raise ExtensionError(
@@ -115,7 +144,6 @@ class Extension:
         problems = check_function(self.spec, self.classes, declared[name], function)
         self._refuse(problems, getattr(function, "__qualname__", name))
         self._functions[name] = function
-        return function
 
     def ship(self, name: str, source: str) -> None:
         """Give the guest a module of plain Python beside the generated one.

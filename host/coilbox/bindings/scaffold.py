@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coilbox.bindings.checker import check
 from coilbox.bindings.generate.files import files
-from coilbox.bindings.generate.host import extension_name
+from coilbox.bindings.generate.host import extension_name, protocol_name
 from coilbox.errors import UsageError
 
 _SPEC = """\
@@ -40,12 +40,12 @@ _HOST = '''\
 
 from coilbox.bindings.host import Context
 
-from .{name}_host import {extension}, Tone, UnknownPerson
+from .{name}_host import {protocol}, {extension}, Tone, UnknownPerson
 
 extension = {extension}()
 
 
-@extension.implement
+@extension.implement_as({protocol}.greet)
 def greet(context: Context, /, name: str, *, tone: Tone) -> str:
     """Return a greeting."""
     if not name:
@@ -163,6 +163,7 @@ def scaffold(name: str, schema: str) -> dict[str, str]:
         "name": name,
         "package": package,
         "distribution": package.replace("_", "-"),
+        "protocol": protocol_name(spec),
         "extension": extension_name(spec),
     }
     return {
