@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import NullPool
 
+from coilbox.bindings.settings import host_path
 from coilbox.errors import ExtensionError
 from coilbox.extensions.sql.readonly import connect, guard
 
@@ -48,7 +48,7 @@ class Opened:
             ) from None
         self._is_sqlite = url.get_backend_name() == "sqlite"
         if self._is_sqlite:
-            self._engine = _sqlite(name, url, max_value_bytes)
+            self._engine = _sqlite(name, url, max_value_bytes, database.url)
             return
         if not database.read_only_account:
             raise ExtensionError(
@@ -81,13 +81,13 @@ class Opened:
         return connection
 
 
-def _sqlite(name: str, url: sqlalchemy.URL, max_value_bytes: int) -> Engine:
+def _sqlite(name: str, url: sqlalchemy.URL, max_value_bytes: int, anchored: object) -> Engine:
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise ExtensionError(
             f"sql: the database {name!r} must be a file, as in sqlite:///shop.db: it is opened a "
             "second time, read-only"
         )
-    path = Path(url.database).expanduser().absolute()
+    path = host_path(url.database, anchored).absolute()
     try:
         connect(path, max_value_bytes).close()
     except sqlite3.Error as error:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coilbox.bindings import load_extension
+from coilbox.bindings.settings import anchor
 from coilbox.clock import GuestClock
 from coilbox.errors import ConfigError, UsageError
 from coilbox.limits import LIMITS, Limits
@@ -184,7 +185,7 @@ class Profile(_Strict):
     extensions: dict[str, dict[str, Any] | None] = Field(
         default={},
         description="Extensions that the guest can import, by the names that `coilbox bind list` "
-        "shows, and their settings. Paths in these start at the working folder.",
+        "shows, and their settings; relative paths in these start at the profile's own folder.",
     )
     grants: list[str] = Field(
         default=[], description="Capabilities of extensions that the guest has, such as kv.read."
@@ -233,7 +234,7 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     """A profile that comes with coilbox, by name, or the one in a file, by its path.
 
     A path is what has a directory or ends with ``.yaml`` or ``.yml``. Relative host paths of
-    mounts become absolute.
+    mounts become absolute; those in settings of extensions start at the file's folder, too.
 
     Raises:
         ConfigError: there is none, or it is wrong; the message points at file, line and column.
@@ -258,7 +259,8 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
         mount.model_copy(update={"host": str(folder / Path(mount.host).expanduser())})
         for mount in profile.mounts
     ]
-    return profile.model_copy(update={"mounts": mounts})
+    extensions = anchor(profile.extensions, folder)
+    return profile.model_copy(update={"mounts": mounts, "extensions": extensions})
 
 
 def schema_text() -> str:

@@ -356,6 +356,11 @@ def test_extensions_and_grants(cli: Cli, tmp_path: Path) -> None:
         "run", "--profile", str(profile), "--grant", "kv.read", "--print", "-c", code[:18]
     )
     assert outcome.code == 0, outcome.err
+    profile.write_text("version: 1\nextensions: {kv: {path: rel.db, max_keys: 2}}\n")
+    given = ["--extension", "kv.max_keys=3"]
+    outcome = cli("run", "--profile", str(profile), *given, "-c", code[:18])
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / "rel.db").is_file(), "the profile's path starts at the profile"
     for wrong in ("kv=1", ".a=1", "kv.a", "kv.=1"):
         outcome = cli("run", "--extension", wrong, "-c", "1")
         assert (outcome.code, "NAME.KEY=VALUE" in outcome.err) == (exits.USAGE, True)

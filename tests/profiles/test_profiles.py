@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,27 @@ grants: [kv.read]
     options = load_profile(path).sandbox_options()
     assert [item.spec.name for item in options["extensions"]] == ["coilbox_kv", "coilbox_clock"]
     assert options["grants"] == ("kv.read",)
+
+
+@pytest.mark.usefixtures("installed_extensions")
+def test_paths_in_settings_start_at_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub/folder").mkdir(parents=True)
+    sqlite3.connect(tmp_path / "sub/shop.db").close()
+    settings = (
+        "{kv: {path: kv.db}, files: {path: folder}, "
+        "sql: {databases: {main: sqlite:///shop.db, same: {url: sqlite:///shop.db}}}}"
+    )
+    write(tmp_path / "sub", f"version: 1\nextensions: {settings}\n")
+    monkeypatch.chdir(tmp_path)
+    for item in load_profile("sub/mine.yaml").sandbox_options()["extensions"]:
+        assert item.spec.name in ("coilbox_kv", "coilbox_files", "coilbox_sql")
+    assert (tmp_path / "sub/kv.db").is_file()
+    assert not (tmp_path / "kv.db").exists()
+    home = write(tmp_path, f"version: 1\nextensions: {{kv: {{path: {tmp_path}/b.db}}}}\n")
+    load_profile(home).sandbox_options()
+    assert (tmp_path / "b.db").is_file()
 
 
 @pytest.mark.usefixtures("installed_extensions")
