@@ -49,6 +49,7 @@ _NOT_USABLE = {
     errno.ENAMETOOLONG,
 }
 _STALE_SECONDS = 24 * 3600
+_NESTING = 100  # far more than what coilbox writes has, with the frames that read it
 
 
 class CacheWarning(UserWarning):
@@ -424,7 +425,16 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except RecursionError:
+        if _frames_left() < _NESTING:
+            raise  # the caller's stack is full, which says nothing of the file
         raise ValueError(f"{path.name} is nested too deep") from None
+
+
+def _frames_left() -> int:
+    frame, depth = sys._getframe(), 0
+    while frame is not None:
+        frame, depth = frame.f_back, depth + 1  # type: ignore[assignment]
+    return sys.getrecursionlimit() - depth
 
 
 def _is_listing(files: object) -> bool:

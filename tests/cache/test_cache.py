@@ -45,6 +45,26 @@ def test_root_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
     assert cache_root() == tmp_path / "xdg" / "coilbox"
 
 
+def test_a_full_stack_is_no_damage(cache: Cache) -> None:
+    """Wherever the recursion limit is met, the entry stays sound and no warning says otherwise."""
+    cache.publish("parts", "k", fill_with(a=b"one"))
+
+    def below(frames: int) -> bool:
+        return below(frames - 1) if frames else cache.get("parts", "k") is not None
+
+    depth = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        met = 0
+        while met < 100:
+            depth += 1
+            try:
+                assert below(depth)
+            except RecursionError:
+                met += 1
+    assert cache.get("parts", "k") is not None
+
+
 def test_publish_and_get(cache: Cache) -> None:
     assert cache.get("parts", "k") is None
     made = cache.publish("parts", "k", fill_with(a=b"one", b=b"two"))
