@@ -16,6 +16,7 @@ import pytest
 from coilbox.bindings.checker import parse
 from coilbox.bindings.derive import Functions, host_function
 from coilbox.bindings.host import Context, DeclaredError
+from coilbox.bindings.ir import Variant
 from coilbox.bindings.sized import i64, u8
 from coilbox.bindings.typetext import type_text
 from coilbox.errors import ExtensionError, SpecError
@@ -36,6 +37,32 @@ class Tree:
     children: list[Tree] = field(default_factory=list)
     level: Level = Level.NO
     size: u8 = 3
+
+
+@dataclass(frozen=True)
+class ShapeCircle:
+    """It is round."""
+
+    radius: float = 1.0
+
+
+@dataclass(frozen=True)
+class ShapeNotThere:
+    pass
+
+
+@dataclass(frozen=True)
+class ShapeGroup:
+    shapes: list[Shape]
+    of: Level = Level.LOW
+
+
+Shape = ShapeCircle | ShapeNotThere | ShapeGroup
+
+
+@dataclass(frozen=True)
+class Circle:
+    radius: float
 
 
 class Lost(DeclaredError, KeyError):
@@ -105,6 +132,44 @@ def test_what_is_derived_is_what_yaml_says() -> None:
     assert extension.functions()[1](None, 21) == 42
 
 
+def test_a_union_of_dataclasses_is_a_variant() -> None:
+    shapes = Functions("shapes")
+
+    @shapes.function
+    def grow(
+        shape: Shape,
+        *,
+        at: Shape | None = None,
+        first: ShapeGroup | ShapeCircle | ShapeNotThere = ShapeCircle(2.5),  # noqa: B008
+        last: Shape = ShapeNotThere(),  # noqa: B008
+    ) -> list[Shape]:
+        return [shape]
+
+    spec = shapes.spec()
+    assert parse(shapes.to_yaml()) == spec
+    function = spec.functions[0]
+    assert [type_text(param.type) for param in function.params] == [
+        *("Shape", "Shape | None", "Shape", "Shape")
+    ]
+    assert type_text(function.returns) == "list[Shape]"
+    variant = spec.by_name["Shape"]
+    assert isinstance(variant, Variant)
+    assert [(case.name, [field.name for field in case.fields]) for case in variant.cases] == [
+        ("circle", ["radius"]),
+        ("not_there", []),
+        ("group", ["shapes", "of"]),
+    ]
+    assert variant.cases[0].doc == "It is round."
+    defaults = [param.default and param.default.literal for param in function.params]
+    assert defaults == [None, None, ["circle", {"radius": 2.5}], ["not_there"]]
+    assert shapes.extension().classes == {
+        "Shape.circle": ShapeCircle,
+        "Shape.not_there": ShapeNotThere,
+        "Shape.group": ShapeGroup,
+        "Level": Level,
+    }
+
+
 def test_one_function_is_an_extension() -> None:
     @host_function("adder", limits={"timeout": "1s"})
     def add(a: int, b: int = 2) -> int:
@@ -123,6 +188,12 @@ def positional(x: int, /) -> None: ...
 def a_union(x: int | str) -> None: ...
 def long_tuple(x: tuple[int, ...]) -> None: ...
 def a_class(x: Context) -> None: ...
+def a_resource() -> Functions: ...  # type: ignore[empty-body]
+def a_nameless_union(x: Circle | ShapeCircle) -> None: ...
+def a_case(x: Shape, y: ShapeCircle) -> None: ...
+def a_record_and_case(x: ShapeCircle, y: Shape) -> None: ...
+def half_a_union(x: Shape, y: ShapeCircle | ShapeGroup) -> None: ...
+def a_mixed_union(x: Circle | str) -> None: ...
 def plain_enum(x: Plain) -> None: ...
 def bad_default(x: int = object()) -> None: ...  # type: ignore[assignment]
 def unknown_name(x: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
@@ -137,9 +208,15 @@ def unknown_name(x: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa:
         (a_list, "parameter 'x' of 'a_list': list does not say of what: write list[...]"),
         (any_number, "parameter 'x' of 'any_number' takes any number of arguments; use a list or dict"),
         (positional, "parameter 'x' of 'positional' is positional only; guests may give it by name"),
-        (a_union, "parameter 'x' of 'a_union': of unions only `T | None` can cross; declare a variant in YAML"),
+        (a_union, "parameter 'x' of 'a_union': of unions only `T | None` and those of dataclasses can cross"),
+        (a_mixed_union, "parameter 'x' of 'a_mixed_union': of unions only `T | None` and those of dataclasses can cross"),
+        (a_nameless_union, "parameter 'x' of 'a_nameless_union': Circle | ShapeCircle has no name: let the names of its classes begin with it, as ReplyHit and ReplyMiss of Reply do"),
+        (a_case, "parameter 'y' of 'a_case': ShapeCircle is a case of Shape, which crosses as a whole union only"),
+        (a_record_and_case, "parameter 'y' of 'a_record_and_case': ShapeCircle is a record already, and no case of Shape"),
+        (half_a_union, "parameter 'y' of 'half_a_union': two unions are named Shape: ShapeCircle | ShapeGroup is not the other"),
+        (a_resource, "the result of 'a_resource': Functions cannot cross: it is no dataclass; for an object that stays on the host declare a resource in YAML"),
         (long_tuple, "parameter 'x' of 'long_tuple': a tuple of any length is a list here: write list[...]"),
-        (a_class, "parameter 'x' of 'a_class': Context cannot cross"),
+        (a_class, "parameter 'x' of 'a_class': Context cannot cross: it is no dataclass; for an object that stays on the host declare a resource in YAML"),
         (plain_enum, "parameter 'x' of 'plain_enum': Plain is no enum of texts: derive it from StrEnum"),
         (bad_default, "parameter 'x' of 'bad_default': a default of type object cannot cross"),
         (unknown_name, "the annotations of 'unknown_name' cannot be read: name 'Nowhere' is not defined"),

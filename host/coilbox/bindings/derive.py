@@ -19,20 +19,13 @@ The same checker sees what is derived, so whatever is accepted here could stand 
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import decimal
-import enum
 import inspect
-import typing
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
-from coilbox.bindings.hints import Untypable, text_of, type_of
+from coilbox.bindings.declare import Declarations, hints_of
 from coilbox.bindings.host import DeclaredError, Extension
 from coilbox.bindings.ir import Spec
-from coilbox.bindings.typetext import type_text
 from coilbox.errors import ExtensionError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,8 +36,9 @@ class Functions:
     """Functions with annotations that together are an extension.
 
     Parameters and results may have the types of a spec, sized integers of
-    ``coilbox.bindings.sized``, dataclasses (records), enums of texts, and streams as iterators. A
-    first parameter named ``context`` gets the call's context and is not the guest's.
+    ``coilbox.bindings.sized``, dataclasses (records), unions of dataclasses (variants), enums of
+    texts, and streams as iterators. A first parameter named ``context`` gets the call's context
+    and is not the guest's.
 
     Args:
         name: the name of the module that the guest imports.
@@ -63,10 +57,9 @@ class Functions:
     ) -> None:
         self._module = {"name": name, "version": version, **({"doc": doc} if doc else {})}
         self._capabilities = dict(capabilities or {})
-        self._types: dict[str, _Yaml] = {}
         self._functions: dict[str, _Yaml] = {}
         self._implementations: list[Callable[..., Any]] = []
-        self._classes: dict[str, type] = {}
+        self._declared = Declarations()
         self._spec: Spec | None = None
 
     @overload
@@ -132,7 +125,7 @@ class Functions:
         Raises:
             SpecError: see :meth:`spec`.
         """
-        extension = Extension(self.spec(), self._classes)
+        extension = Extension(self.spec(), self._declared.classes)
         for implementation in self._implementations:
             extension.implement(implementation)
         return extension
@@ -144,7 +137,7 @@ class Functions:
         data: _Yaml = {"extension": 1, "module": self._module}
         parts = (
             ("capabilities", self._capabilities),
-            ("types", self._types),
+            ("types", self._declared.types),
             ("functions", self._functions),
         )
         data |= {key: part for key, part in parts if part}
@@ -165,7 +158,7 @@ class Functions:
         signature = inspect.signature(function)
         parameters = list(signature.parameters.values())
         has_context = bool(parameters) and parameters[0].name.lstrip("_") == "context"
-        hints = self._hints(function, name)
+        hints = hints_of(function, name)
         written: _Yaml = {}
         if function.__doc__:
             written["doc"] = inspect.cleandoc(function.__doc__)
@@ -176,11 +169,11 @@ class Functions:
             written["params"] = params
         if "return" not in hints:
             raise ExtensionError(f"function {name!r} has no annotation for its result: add -> None")
-        returns = self._type(hints["return"], f"the result of {name!r}")
+        returns = self._declared.declare(hints["return"], f"the result of {name!r}")
         if returns != "None":
             written["returns"] = returns
         if raises:
-            written["raises"] = [self._error(item) for item in raises]
+            written["raises"] = [self._declared.declare_error(item) for item in raises]
         if requires:
             written["requires"] = list(requires)
         if limits:
@@ -191,12 +184,6 @@ class Functions:
         self._implementations.append(function if has_context else _without_context(function))
         self._spec = None
 
-    def _hints(self, item: Any, what: str) -> dict[str, Any]:
-        try:
-            return typing.get_type_hints(item, include_extras=True)
-        except Exception as error:
-            raise ExtensionError(f"the annotations of {what!r} cannot be read: {error}") from None
-
     def _parameter(self, owner: str, item: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
         what = f"parameter {item.name!r} of {owner!r}"
         if item.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
@@ -205,99 +192,12 @@ class Functions:
             raise ExtensionError(f"{what} is positional only; guests may give it by name")
         if item.name not in hints:
             raise ExtensionError(f"{what} has no annotation")
-        written: _Yaml = {"type": self._type(hints[item.name], what)}
+        written: _Yaml = {"type": self._declared.declare(hints[item.name], what)}
         if item.default is not inspect.Parameter.empty:
-            written["default"] = self._default(item.default, what)
+            written["default"] = self._declared.default(item.default, what)
         if item.kind is inspect.Parameter.KEYWORD_ONLY:
             written["keyword"] = True
         return written["type"] if len(written) == 1 else written
-
-    def _type(self, hint: Any, what: str) -> str:
-        try:
-            return type_text(type_of(hint, self._name_of))
-        except Untypable as reason:
-            raise ExtensionError(f"{what}: {reason}") from None
-
-    def _name_of(self, cls: type) -> str | None:
-        """The name of a class, which is declared if it has not been."""
-        name = cls.__name__
-        if self._classes.get(name) is cls:
-            return name
-        is_enum = issubclass(cls, enum.Enum)
-        if not is_enum and not dataclasses.is_dataclass(cls):
-            return None
-        if name in self._classes:
-            raise Untypable(f"two classes are named {name}")
-        self._classes[name] = cls  # before its fields, which may hold it again
-        self._types[name] = self._enum(cls) if is_enum else self._record(cls)
-        return name
-
-    def _enum(self, cls: type) -> _Yaml:
-        values = [member.value for member in typing.cast(type[enum.Enum], cls)]
-        if not issubclass(cls, str) or not all(isinstance(value, str) for value in values):
-            raise Untypable(f"{cls.__name__} is no enum of texts: derive it from StrEnum")
-        return {"enum": values, **_doc(cls)}
-
-    def _record(self, cls: Any) -> _Yaml:
-        hints = self._hints(cls, cls.__name__)
-        fields: _Yaml = {}
-        for field in dataclasses.fields(cls):
-            what = f"field {field.name!r} of {cls.__name__}"
-            written: _Yaml = {"type": self._type(hints[field.name], what)}
-            if field.default is not dataclasses.MISSING:
-                written["default"] = self._default(field.default, what)
-            elif field.default_factory is not dataclasses.MISSING:
-                written["default"] = self._default(field.default_factory(), what)
-            fields[field.name] = written["type"] if len(written) == 1 else written
-        return {"record": fields, **_doc(cls)}
-
-    def _error(self, cls: type[DeclaredError]) -> str:
-        name = cls.__name__
-        if not issubclass(cls, DeclaredError):
-            raise ExtensionError(f"{name} is not derived from DeclaredError")
-        if self._classes.setdefault(name, cls) is not cls:
-            raise ExtensionError(f"two classes are named {name}")
-        if name not in self._types:
-            hints = self._hints(cls, name)
-            fields = {
-                key: self._type(hints[key], f"field {key!r} of {name}")
-                for key in inspect.get_annotations(cls)
-            }
-            bases = [base.__name__ for base in cls.__bases__ if base is not DeclaredError]
-            self._types[name] = {
-                "error": fields,
-                **({"base": bases[0]} if bases else {}),
-                **_doc(cls),
-            }
-        return name
-
-    def _default(self, value: Any, what: str) -> Any:
-        """A default as YAML."""
-        match value:
-            case enum.Enum():
-                return value.value
-            case None | bool() | int() | float() | str() | bytes():
-                return value
-            case decimal.Decimal() | uuid.UUID():
-                return str(value)
-            case datetime.timedelta():
-                return f"{value // datetime.timedelta(microseconds=1)}us"
-            case datetime.date() | datetime.time():
-                return value.isoformat()
-            case list() | tuple() | set() | frozenset():
-                items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
-                return [self._default(item, what) for item in items]
-            case dict():
-                return {
-                    self._default(key, what): self._default(item, what)
-                    for key, item in value.items()
-                }
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {
-                field.name: self._default(getattr(value, field.name), what)
-                for field in dataclasses.fields(value)
-            }
-        raise ExtensionError(f"{what}: a default of type {text_of(type(value))} cannot cross")
 
 
 def host_function(module: str, **options: Any) -> Callable[[Callable[..., Any]], Extension]:
@@ -336,13 +236,6 @@ def _without_context(function: Callable[..., Any]) -> Callable[..., Any]:
     call.__name__ = function.__name__
     call.__qualname__ = function.__qualname__
     return call
-
-
-def _doc(cls: type) -> _Yaml:
-    doc = inspect.cleandoc(cls.__doc__ or "")
-    # Dataclasses without a docstring get their signature for one, enums one of enum's own.
-    own = "__doc__" in vars(cls) and not doc.startswith(f"{cls.__name__}(")
-    return {"doc": doc} if doc and own else {}
 
 
 def _dumper() -> type[Any]:

@@ -51,8 +51,8 @@ _STREAMS = (
     Stream,
 )
 
-NameOf = Callable[[type], "str | None"]
-"""The declared name of a class; None if it has none."""
+NameOf = Callable[[Any], "str | None"]
+"""The declared name of a class, or of a union that is a variant; None if it has none."""
 
 
 class Untypable(Exception):
@@ -111,11 +111,14 @@ def _union(args: tuple[Any, ...], name_of: NameOf) -> Type:
     rest = [item for item in args if item is not type(None)]
     if len(rest) == 1 and len(args) == 2:
         return OptionalOf(type_of(rest[0], name_of))
+    name = name_of(typing.Union[tuple(rest)])  # noqa: UP007
+    if name is not None:
+        return Ref(name) if len(rest) == len(args) else OptionalOf(Ref(name))
     for name in {_variant_of(item, name_of) for item in rest}:
         if name is not None and all(_variant_of(item, name_of) == name for item in rest):
             variant = Ref(name)
             return variant if len(rest) == len(args) else OptionalOf(variant)
-    raise Untypable("of unions only `T | None` can cross; declare a variant in YAML")
+    raise Untypable("of unions only `T | None` and those of dataclasses can cross")
 
 
 def _variant_of(hint: Any, name_of: NameOf) -> str | None:
@@ -130,6 +133,11 @@ def _plain(hint: Any, name_of: NameOf) -> Type:
             return Ref(name.partition(".")[0])
         if hint in (list, set, dict, tuple):
             raise Untypable(f"{hint.__name__} does not say of what: write {hint.__name__}[...]")
+        if hint.__module__ != "builtins":
+            raise Untypable(
+                f"{text_of(hint)} cannot cross: it is no dataclass; for an object that stays on "
+                "the host declare a resource in YAML"
+            )
     if hint is Any or hint is object:
         raise Untypable(f"{text_of(hint)} says nothing about what may cross")
     raise Untypable(f"{text_of(hint)} cannot cross")
