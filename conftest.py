@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from coilbox import Image, Sandbox, open_image
@@ -45,6 +46,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
+    # No example takes too long: the machine may be busy. And what one run finds every run finds.
+    hypothesis.settings.register_profile(
+        "coilbox",
+        deadline=None,
+        derandomize=os.environ.get("COILBOX_SLOW") != "1",
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("coilbox")
     # A shell ignores Ctrl-C in what it starts in the background, and so would every test of it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

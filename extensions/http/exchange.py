@@ -187,7 +187,8 @@ class Exchange:
             raise TimedOut(seconds=self._seconds) from None
         except NameNotFound:
             raise ConnectionFailed(url=url, reason=Failure.NAME) from None
-        except (httpcore.LocalProtocolError, httpx.InvalidURL) as error:
+        except (httpcore.LocalProtocolError, httpx.InvalidURL, UnicodeError) as error:
+            # UnicodeError: httpx decodes the names of hosts, also of one in a redirect.
             raise InvalidRequest(reason=f"the request cannot be sent: {error}") from None
         except (httpcore.RemoteProtocolError, httpx.RemoteProtocolError, BadBody):
             raise ConnectionFailed(url=url, reason=Failure.PROTOCOL) from None

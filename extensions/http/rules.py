@@ -79,12 +79,12 @@ def checked_url(text: str) -> httpx.URL:
         raise InvalidRequest(reason=f"a URL has at most {_MAX_URL} characters, not {len(text)}")
     try:
         url = httpx.URL(text)
-        url.raw_host.decode("ascii")
+        host = url.raw_host.decode("ascii")
+        _ = url.host  # httpx decodes it where it pleases, and not every xn-- can be decoded
     except (httpx.InvalidURL, UnicodeError) as error:
         raise InvalidRequest(reason=f"{text!r} is no URL: {error}") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         raise InvalidRequest(reason=f"{text!r} is no absolute http or https URL")
-    host = url.raw_host.decode("ascii")
     if literal(host) is None and not _NAME.fullmatch(host):
         raise InvalidRequest(reason=f"{text!r} names no host")
     if url.port is not None and not 0 < url.port < 65536:

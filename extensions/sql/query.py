@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -75,9 +74,7 @@ class Query:
             self._connection = connection.execution_options(
                 stream_results=True, max_row_buffer=_BUFFERED_ROWS
             )
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about Decimal, which SQLite keeps as float
-                self._result = self._connection.execute(_text(sql, params))
+            self._result = self._connection.execute(_text(sql, params))
             if not self._result.returns_rows:
                 raise QueryFailed(reason="the statement gives no rows")
             self._columns = list(map(str, self._result.keys()))

@@ -27,7 +27,8 @@ from coilbox import (
 
 pytestmark = pytest.mark.isolated
 
-LATE = 5.0
+LATE = 60.0
+"""Seconds within which the guest has stopped; without a stop the programs run on for longer."""
 
 
 def test_runs_and_calls(box: Sandbox) -> None:
@@ -78,7 +79,7 @@ def test_the_loop_goes_on_meanwhile(sandbox: Any) -> None:
 PROGRAMS = {
     "busy loop": "while True: pass",
     "catches everything": "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
-    "power": "x = 3 ** 30_000_000",
+    "power": "x = 3 ** 300_000_000",
     "regular expression": "import re; re.match(r'(a+)+$', 'a' * 40 + 'b')",
     "sorted": "x = list(range(3_000_000))\nwhile True: sorted(x, key=lambda v: -v % 977)",
     "zlib bomb": (

@@ -139,11 +139,10 @@ def test_nothing_outlives_a_reset(sandbox: Any, name: str) -> None:
     assert sandbox(scratch=Scratch()).run(look).check().value == untouched
 
 
-def test_reset_is_fast_enough_to_be_used_freely(box: Sandbox) -> None:
-    for _ in range(200):
-        box.run("x = 1").check()
+def test_resets_in_a_row(box: Sandbox) -> None:
+    for number in range(200):
+        assert box.run(f"x = {number}\nx").check().value == number
         box.reset()
-    started = time.monotonic()
     for _ in range(200):
         box.reset()
-    assert time.monotonic() - started < 4
+    assert box.run("'x' in dir()").check().value is False

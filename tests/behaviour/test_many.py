@@ -90,7 +90,7 @@ def test_stopped_sandboxes_leave_nothing(image: Image, engine: str) -> None:
         for number in range(count):
             with Sandbox(image, engine=engine, limits=limits) as box:
                 code = stops[number % 4]
-                assert not box.run(code, timeout=0.02 if code == stops[3] else None).ok
+                assert not box.run(code, timeout=0.02 if code == stops[3] else None).ok, code
                 box.reset()
                 assert box.run("1").value == 1
 

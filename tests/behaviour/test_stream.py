@@ -87,10 +87,8 @@ def test_a_slow_reader_slows_the_guest_not_its_memory(box: Sandbox) -> None:
 
 
 def test_leaving_early_cancels_the_run(box: Sandbox) -> None:
-    started = time.monotonic()
     with box.stream("while True: print('x', flush=True)") as run:
         next(iter(run))
-    assert time.monotonic() - started < 5
     with pytest.raises(UsageError, match="end"):
         run.result  # noqa: B018
     with pytest.raises(SandboxStoppedError):
@@ -135,9 +133,7 @@ def test_a_slow_reader_makes_the_guest_wait(box: Sandbox) -> None:
 
 
 def test_leaving_frees_a_guest_that_waits_for_the_reader(box: Sandbox) -> None:
-    started = time.monotonic()
     with box.stream("import os\nwhile True: os.write(1, bytes(500_000))") as run:
         next(iter(run))
-    assert time.monotonic() - started < 10
     box.reset()
     assert box.run("1").check().value == 1

@@ -79,6 +79,24 @@ class Probe:
         self.sandbox: Sandbox | None = None
         self.callback: Any = None
         self.produced = 0
+        self.naps = self.naps_begun = self.most_naps = 0
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def napping(self) -> Iterator[None]:
+        """Count a nap that goes on."""
+        with self._lock:
+            self.naps_begun += 1
+            self.naps += 1
+            self.most_naps = max(self.most_naps, self.naps)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.naps -= 1
+
+    def begun(self, context: Any, /) -> int:
+        return self.naps_begun
 
     def add(self, context: Any, /, a: int, b: int) -> int:
         self.calls.append((a, b))
@@ -127,17 +145,19 @@ class Probe:
         raise ValueError("secret of the host")
 
     async def nap(self, context: Any, /, seconds: float) -> float:
-        try:
-            await asyncio.sleep(seconds)
-        except asyncio.CancelledError:
-            self.events.append("nap cancelled")
-            raise
+        with self.napping():
+            try:
+                await asyncio.sleep(seconds)
+            except asyncio.CancelledError:
+                self.events.append("nap cancelled")
+                raise
         return seconds
 
     def doze(self, context: Any, /, seconds: float) -> float:
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not context.cancelled:
-            time.sleep(0.005)
+        with self.napping():
+            while time.monotonic() < end and not context.cancelled:
+                time.sleep(0.005)
         self.events.append("doze cancelled" if context.cancelled else "dozed")
         return seconds
 
@@ -333,10 +353,10 @@ def guest(sandbox: Any, probe: Probe, extension: Extension) -> Callable[..., Any
 
 @pytest.fixture
 def wait_for() -> Callable[[Callable[[], bool]], None]:
-    """Wait until something is so, for some seconds at most."""
+    """Wait until something is so, for a minute at most."""
 
     def wait(done: Callable[[], bool]) -> None:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not done():
             assert time.monotonic() < end, "it did not come to be"
             time.sleep(0.005)

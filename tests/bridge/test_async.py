@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,17 +23,14 @@ asyncio.run(main())
 """
 
 
-def test_calls_overlap(guest: Guest) -> None:
-    start = time.monotonic()
-    found = guest(GATHER.format(call="p.nap(0.5)", count=100).replace("p.nap", "p.nap"))
-    assert found == [0.5] * 100
-    assert time.monotonic() - start < 25, "one after the other they take 50 seconds"
+def test_calls_overlap(guest: Guest, probe: Any) -> None:
+    assert guest(GATHER.format(call="p.nap(0.5)", count=100)) == [0.5] * 100
+    assert probe.most_naps > 10
 
 
-def test_plain_functions_overlap_on_threads(guest: Guest) -> None:
-    start = time.monotonic()
+def test_plain_functions_overlap_on_threads(guest: Guest, probe: Any) -> None:
     assert guest(GATHER.format(call="p.doze_async(0.5)", count=32)) == [0.5] * 32
-    assert time.monotonic() - start < 10, "one after the other they take 16 seconds"
+    assert 1 < probe.most_naps <= MAX_THREADS
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("coilbox-pool") <= MAX_THREADS
 
@@ -56,9 +52,13 @@ def test_cancelling_in_the_guest_cancels_on_the_host(
 ) -> None:
     code = """
 async def main():
+    before = p.begun()
+    task = asyncio.create_task(p.nap(60.0))
+    while p.begun() == before:
+        await asyncio.sleep(0.001)
     try:
-        async with asyncio.timeout(0.05):
-            await p.nap(60.0)
+        async with asyncio.timeout(0.01):
+            await task
     except TimeoutError:
         return 'timed out'
 asyncio.run(main())
@@ -71,10 +71,12 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("call", ["p.nap_sync(60.0)", "asyncio.run(p.nap(60.0))"])
 def test_waits_end_with_the_run(guest: Any, probe: Any, wait_for: Any, call: str) -> None:
-    start = time.monotonic()
-    result = guest.box.run(call, timeout=0.1)
-    assert type(result.error).__name__ == "TimeLimitExceeded"
-    assert time.monotonic() - start < 20
+    for seconds in (0.1, 1, 10, 50):  # on a busy machine it may not come to nap in less
+        result = guest.box.run(f"import asyncio, acme_probe as p\n{call}", timeout=seconds)
+        assert type(result.error).__name__ == "TimeLimitExceeded"
+        if probe.naps_begun:
+            break
+        guest.box.reset()
     wait_for(lambda: probe.events == ["nap cancelled"])
 
 
@@ -82,18 +84,17 @@ def test_waits_end_with_the_run(guest: Any, probe: Any, wait_for: Any, call: str
 def test_waits_end_with_cancel(guest: Any, call: str) -> None:
     timer = threading.Timer(0.1, guest.box.cancel)
     timer.start()
-    start = time.monotonic()
-    result = guest.box.run(call)
+    result = guest.box.run(call.replace("60", "1000"))
     timer.join()
     assert type(result.error).__name__ == "GuestCancelled"
-    assert time.monotonic() - start < 20
 
 
-def test_begun_calls_end_with_the_sandbox(guest: Any, probe: Any) -> None:
+def test_begun_calls_end_with_the_sandbox(guest: Any, probe: Any, wait_for: Any) -> None:
     code = """
 async def main():
     tasks = [asyncio.create_task(p.nap(60.0)) for _ in range(20)]
-    await asyncio.sleep(0.05)
+    while p.begun() < 20:
+        await asyncio.sleep(0.001)
     import os
     os._exit(0)
 asyncio.run(main())
@@ -101,8 +102,8 @@ asyncio.run(main())
     guest.box.run(code)
     bridge = guest.box._session.bridge
     guest.box.close()
+    wait_for(lambda: not bridge.tasks)
     assert probe.events == ["nap cancelled"] * 20
-    assert not bridge.tasks
 
 
 def test_begun_calls_have_a_limit(guest: Guest) -> None:

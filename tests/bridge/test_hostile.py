@@ -514,7 +514,7 @@ def test_nothing_is_left(offer_of: Any, extension: Extension, probe: Any) -> Non
         del guest
     drained = threading.Event()
     loop_thread.submit(drained.set)
-    assert drained.wait(10)
+    assert drained.wait(60)
     gc.collect()
     assert [ref for ref in kept if ref() is not None] == []
     assert probe.open == []

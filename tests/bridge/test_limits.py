@@ -19,6 +19,15 @@ def error_of(guest: Guest, call: str) -> tuple[str, str]:
     return found
 
 
+def in_time(guest: Guest, code: str) -> Any:
+    """The value of code that takes a moment of its 0.1 seconds, once the machine is not too busy."""
+    for _ in range(100):
+        result = guest.box.run(code)  # type: ignore[attr-defined]
+        if "CallTimeout" not in str(result.error):
+            break
+    return result.check().value
+
+
 def test_rate_and_burst(guest: Guest) -> None:
     code = "import coilbox\nmade = 0\ntry:\n    while made < 10: p.rated(); made += 1\nexcept coilbox.RateLimitExceeded: pass\nmade"
     assert guest(code) == 3
@@ -39,12 +48,16 @@ def test_the_rate_comes_back(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> N
 def test_concurrency(guest: Guest) -> None:
     code = """
 async def main():
-    found = await asyncio.gather(*[p.single_async(0.05) for _ in range(3)], return_exceptions=True)
+    tasks = [asyncio.create_task(p.single_async(600.0)) for _ in range(3)]
+    while sum(task.done() for task in tasks) < 2:
+        await asyncio.sleep(0.001)
+    for task in tasks: task.cancel()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
     return [type(item).__name__ for item in found]
 asyncio.run(main())
 """
     found = guest(code)
-    assert sorted(found) == ["ConcurrencyLimitExceeded"] * 2 + ["NoneType"]
+    assert sorted(found) == ["CancelledError"] + ["ConcurrencyLimitExceeded"] * 2
     assert guest("p.single(0.0)") is None, "the place is free again"
 
 
@@ -66,25 +79,24 @@ def test_bytes_in_and_out(guest: Guest, probe: Any) -> None:
 
 @pytest.mark.parametrize("call", ["p.hasty({})", "asyncio.run(p.hasty_async({}))"])
 def test_timeout_of_plain_functions(guest: Guest, probe: Any, wait_for: Any, call: str) -> None:
-    assert guest(call.format(0.0)) == "done"
-    start = time.monotonic()
-    assert error_of(guest, call.format(30.0)) == (
+    assert in_time(guest, call.format(0.0)) == "done"
+    assert error_of(guest, call.format(300.0)) == (
         "CallTimeout",
         "acme_probe.hasty took longer than 0.1 seconds",
     )
-    assert time.monotonic() - start < 20
     assert probe.contexts[-1].cancelled
     wait_for(lambda: "doze cancelled" in probe.events)
-    assert guest(call.format(0.0)) == "done"
+    assert in_time(guest, call.format(0.0)) == "done"
 
 
 @pytest.mark.parametrize("call", ["p.ahasty({})", "asyncio.run(p.ahasty_async({}))"])
 def test_timeout_of_asynchronous_functions(
     guest: Guest, probe: Any, wait_for: Any, call: str
 ) -> None:
-    assert guest(call.format(0.0)) == "done"
-    assert error_of(guest, call.format(30.0))[0] == "CallTimeout"
-    wait_for(lambda: probe.events == ["nap cancelled"])
+    assert in_time(guest, call.format(0.0)) == "done"
+    assert error_of(guest, call.format(300.0))[0] == "CallTimeout"
+    wait_for(lambda: probe.naps == 0)
+    assert set(probe.events) <= {"nap cancelled"}
 
 
 def test_a_timeout_is_a_timeout_error(guest: Guest) -> None:

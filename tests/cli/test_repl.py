@@ -25,7 +25,7 @@ def piped(process: Start) -> Callable[..., tuple[int, list[str], str]]:
 
     def run(text: str, *args: str) -> tuple[int, list[str], str]:
         done = process("repl", *args)
-        out, err = done.communicate(text.encode(), timeout=60)
+        out, err = done.communicate(text.encode(), timeout=300)
         return done.returncode, out.decode().splitlines(), err.decode()
 
     return run
@@ -136,7 +136,7 @@ class Terminal:
 
     def expect(self, wanted: str) -> str:
         """Read until some text appears; what came up to it."""
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 120
         while wanted not in self.text:
             ready, _, _ = select.select([self.main], [], [], max(ends - time.monotonic(), 0))
             assert ready, f"no {wanted!r} in {self.text!r}"
@@ -200,7 +200,7 @@ def test_on_a_terminal(terminal: Callable[[], Terminal], tmp_path: Path) -> None
     first.expect("coilbox: stopped by Ctrl-C; the sandbox starts anew")
     first.expect(">>> ")
     first.send("\x04")
-    assert first.process.wait(20) == 0
+    assert first.process.wait(120) == 0
 
     history = tmp_path / "coilbox" / "repl_history"
     assert "f()" in history.read_text().splitlines()

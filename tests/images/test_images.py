@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +262,9 @@ def test_prune(cache: Cache, builds: list[dict[str, Any]]) -> None:
     assert cache.keys("images") == cache.keys("parts") == cache.keys("native-profile") == []
 
 
-def test_opening_is_light_and_quick(cache: Cache, builds: list[dict[str, Any]]) -> None:
+def test_opening_is_light_and_quick(
+    cache: Cache, builds: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     open_image()
     code = (
         "import sys, json\n"
@@ -276,12 +277,9 @@ def test_opening_is_light_and_quick(cache: Cache, builds: list[dict[str, Any]]) 
     env = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
     assert json.loads(done.stdout) == []
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        ImageStore(cache).open()
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.01
+    # What is there as it was is not hashed again.
+    monkeypatch.setattr("coilbox.cache.sha256_file", pytest.fail)
+    ImageStore(cache).open()
 
 
 def test_an_image_is_typed(cache: Cache) -> None:

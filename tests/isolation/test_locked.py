@@ -86,7 +86,7 @@ def attempt(code: str, walls: str) -> tuple[int, str, str]:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -124,7 +124,7 @@ except OSError as error:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     if "empty file system" not in done.stdout:
         pytest.skip("this machine allows no user namespaces")

@@ -6,10 +6,10 @@ import filecmp
 import mmap
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,23 @@ def _two(instance: object, a: int, b: int) -> int:
 
 def _none(instance: object) -> None:
     return None
+
+
+def test_a_library_is_not_taken_for_another_one(
+    built: Path, native_runtime: Any, tmp_path: Path
+) -> None:
+    """The loader knows libraries by their paths, and numbers of descriptors are used again."""
+    shutil.copytree(built, tmp_path / "other")
+    imports = [
+        HostImport("host", "two", "iI", "i", _two),
+        HostImport("host", "none", "", "", _none),
+    ]
+    first = NativeProgram(native_runtime, built, imports)
+    NativeProgram(native_runtime, built, imports).close()  # the loader has it still, for the first
+    other = NativeProgram(native_runtime, tmp_path / "other", imports)
+    assert other.image.program != first.image.program
+    other.close()
+    first.close()
 
 
 def test_imports_are_found_by_name(built: Path, native_runtime: Any) -> None:
@@ -445,26 +462,6 @@ def test_address_space_is_used_again(make: Make, native_runtime: Any) -> None:
     assert native_runtime.cb_regions() == before
 
 
-def test_a_host_call_takes_less_than_a_microsecond_or_so(make: Make) -> None:
-    """The bound is loose, as the machine may be busy; the benchmark has the figure."""
-    calls = 2000
-    count = 0
-
-    def none(instance: object) -> None:
-        nonlocal count
-        count += 1
-
-    instance = make(none=none)
-    best = 1.0
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(calls):
-            instance.call("none", 0)
-        best = min(best, (time.perf_counter() - start) / calls)
-    assert count == 5 * calls
-    assert best < 50e-6
-
-
 _COEXIST = """
 import faulthandler, signal, sys
 first, second = sys.argv[1:3]
@@ -534,7 +531,7 @@ def test_handlers_of_others_live_beside_ours(
         text=True,
         env={"NATIVE_CACHE": str(native_cache.root), "PATH": "/usr/bin:/bin"},
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.stdout == "fine\n", done.stderr
     assert done.returncode == -11

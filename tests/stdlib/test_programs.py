@@ -52,7 +52,7 @@ def test_asyncio_tasks_queues_and_timeouts(value: Value) -> None:
     assert timed_out
     assert order == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     assert failed == ["as expected", "fine"]
-    assert 0.045 <= took < 10
+    assert took >= 0.045
 
 
 def test_asyncio_generators_and_context(value: Value) -> None:

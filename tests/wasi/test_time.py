@@ -72,9 +72,10 @@ def now(guest: Any, clock_id: int) -> int:
 
 def test_clocks(make_guest: Any) -> None:
     guest = make_guest()
-    assert abs(now(guest, c.CLOCK_REALTIME) - time.time_ns()) < 10**9
+    before, real, after = time.time_ns(), now(guest, c.CLOCK_REALTIME), time.time_ns()
+    assert before - 10**9 <= real <= after + 10**9
     first = now(guest, c.CLOCK_MONOTONIC)
-    assert 10**9 <= first < 5 * 10**9
+    assert 10**9 <= first < 1000 * 10**9, "it does not tell for how long the host has run"
     assert now(guest, c.CLOCK_MONOTONIC) >= first
     for clock_id in range(4):
         assert guest.call("clock_res_get", clock_id, RESULT) == 0
@@ -106,7 +107,7 @@ def test_sleep(make_guest: Any) -> None:
     guest = make_guest()
     start = time.monotonic()
     assert poll(guest, clock(7, c.CLOCK_MONOTONIC, 30_000_000)) == [(7, 0, 0, 0)]
-    assert 0.03 <= time.monotonic() - start < 1
+    assert time.monotonic() - start >= 0.03
     target = now(guest, c.CLOCK_REALTIME) + 20_000_000
     assert poll(guest, clock(8, c.CLOCK_REALTIME, target, ABSOLUTE)) == [(8, 0, 0, 0)]
     assert now(guest, c.CLOCK_REALTIME) >= target - 1_000_000
@@ -117,10 +118,10 @@ def test_sleep(make_guest: Any) -> None:
 def test_sleep_ends_when_the_guest_is_stopped(make_guest: Any) -> None:
     stop = StopSignal()
     guest = make_guest(stop=stop)
-    threading.Timer(0.05, stop.set).start()
-    start = time.monotonic()
+    timer = threading.Timer(0.05, stop.set)
+    timer.start()
     assert poll(guest, clock(1, c.CLOCK_MONOTONIC, 2**64 - 1)) == -c.EINTR
-    assert time.monotonic() - start < 1
+    timer.join()
 
 
 def test_descriptors_are_ready_at_once(make_guest: Any) -> None:

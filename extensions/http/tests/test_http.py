@@ -248,9 +248,13 @@ def test_every_redirect_is_checked(context: Any, server: Server) -> None:
         "ftp://127.0.0.1/",
         "file:///etc/passwd",
         "http://user:pass@127.0.0.1/",
+        "http://xn--/",
     ):
         with pytest.raises(InvalidRequest):
             client.fetch(f"{server.url}/redirect/302?{target}")
+        if not target.startswith(("ftp", "file")):
+            with pytest.raises(InvalidRequest):
+                client.fetch(target)
 
 
 def test_secrets_do_not_follow_to_another_server(client: Client, server: Server) -> None:

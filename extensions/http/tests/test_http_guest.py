@@ -194,7 +194,7 @@ import coilbox_urllib
 
 real = urllib.request.urlopen
 coilbox_urllib.install()
-with urllib.request.urlopen(URL + "/lines", timeout=5) as response:
+with urllib.request.urlopen(URL + "/lines", timeout=60) as response:
     assert (response.status, response.getcode(), response.reason) == (200, 200, "OK")
     assert response.geturl() == URL + "/lines"
     assert response.info().get_content_charset() == "utf-8"

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -248,20 +249,25 @@ def test_time_is_limited(context: Any, shop: Path, statement: str) -> None:
     assert not context.state["open"]
 
 
-def test_a_slow_reader_runs_out_of_time(context: Any, shop: Path) -> None:
-    sql = Sql(context, shop, timeout="100ms")
+def test_a_slow_reader_runs_out_of_time(
+    context: Any, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = Sql(context, shop, timeout="60s")
     rows = sql.query("SELECT i FROM numbers").rows(None)
     next(rows)
-    time.sleep(0.15)
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 61)
+    monkeypatch.setattr("coilbox.extensions.sql.query.time", later)
     with pytest.raises(TimedOut):
         list(rows)
 
 
 def test_cancellation_stops_a_query(context: Any, shop: Path) -> None:
     sql = Sql(context, shop, timeout="60s")
-    threading.Timer(0.2, lambda: setattr(context, "cancelled", True)).start()
+    timer = threading.Timer(0.2, lambda: setattr(context, "cancelled", True))
+    timer.start()
     with pytest.raises(TimedOut):
         sql.rows(ENDLESS + "count(*) FROM n")
+    timer.join()
 
 
 def test_results_are_limited(context: Any, shop: Path) -> None:

@@ -52,16 +52,24 @@ class Probe:
     def __init__(self, host: ModuleType) -> None:
         self._host = host
         self.seen: list[Any] = []
+        self.waiting = self.most_waiting = 0
+
+    def later(self, context: Any, /) -> int:
+        return self.waiting
 
     def add(self, context: Any, /, a: int, b: int) -> int:
         return a + b
 
     async def add_later(self, context: Any, /, a: int, b: int, seconds: float) -> int:
+        self.waiting += 1  # on the event loop's thread alone
+        self.most_waiting = max(self.most_waiting, self.waiting)
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             self.seen.append("cancelled")
             raise
+        finally:
+            self.waiting -= 1
         return a + b
 
     def move(self, context: Any, /, point: Any, by: int, *, colour: Any) -> Any:

@@ -13,9 +13,8 @@ def test_calls_overlap(guest: Guest) -> None:
             return await asyncio.gather(*(probe.add_later(i, 1, seconds=0.2) for i in range(200)))
         asyncio.run(main())
     """
-    start = time.monotonic()
     assert guest.value(code) == list(range(1, 201))
-    assert time.monotonic() - start < 20  # one after the other they take 40 seconds
+    assert guest.probe.most_waiting > 10
 
 
 def test_task_groups_timeouts_and_loops_one_after_the_other(guest: Guest) -> None:
@@ -25,14 +24,24 @@ def test_task_groups_timeouts_and_loops_one_after_the_other(guest: Guest) -> Non
                 tasks = [group.create_task(probe.add_later(i, 1)) for i in range(5)]
             return [task.result() for task in tasks]
 
+        async def begun():
+            before = probe.later()
+            task = asyncio.create_task(probe.add_later(1, 1, seconds=600))
+            while probe.later() == before:
+                await asyncio.sleep(0.001)
+            return task
+
         async def timed():
+            task = await begun()
             try:
                 async with asyncio.timeout(0.01):
-                    await probe.add_later(1, 1, seconds=60)
+                    await task
             except TimeoutError:
                 pass
+            while probe.later():
+                await asyncio.sleep(0.001)
             try:
-                await asyncio.wait_for(probe.add_later(1, 1, seconds=60), 0.01)
+                await asyncio.wait_for(await begun(), 0.01)
             except TimeoutError:
                 return await asyncio.wait_for(probe.add_later(2, 2), 60)
 
@@ -40,14 +49,13 @@ def test_task_groups_timeouts_and_loops_one_after_the_other(guest: Guest) -> Non
             await asyncio.sleep(0.01)
             call = asyncio.create_task(probe.add_later(1, 2, seconds=0.05))
             await asyncio.sleep(0.01)
-            assert not call.done()
             await asyncio.sleep(0)
             return await call
 
         asyncio.run(grouped()), asyncio.run(timed()), asyncio.run(sleeping())
     """
     assert guest.value(code) == ([1, 2, 3, 4, 5], 4, 3)
-    for _ in range(1000):
+    for _ in range(6000):
         if len(guest.probe.seen) == 2:
             break
         time.sleep(0.01)
@@ -57,8 +65,9 @@ def test_task_groups_timeouts_and_loops_one_after_the_other(guest: Guest) -> Non
 def test_a_cancelled_call_is_cancelled_on_the_host(guest: Guest) -> None:
     code = """
         async def main():
-            task = asyncio.create_task(probe.add_later(1, 1, seconds=60))
-            await asyncio.sleep(0.05)
+            task = asyncio.create_task(probe.add_later(1, 1, seconds=600))
+            while not probe.later():
+                await asyncio.sleep(0.001)
             task.cancel()
             try:
                 await task
@@ -67,7 +76,7 @@ def test_a_cancelled_call_is_cancelled_on_the_host(guest: Guest) -> None:
         asyncio.run(main())
     """
     assert guest.value(code) == "cancelled"
-    for _ in range(1000):
+    for _ in range(6000):
         if guest.probe.seen:
             break
         time.sleep(0.01)
@@ -118,12 +127,14 @@ def test_the_loop_runs_other_tasks_meanwhile(guest: Guest) -> None:
                     await asyncio.sleep(0)
                     ticks += 1
             ticker = asyncio.create_task(tick())
-            await probe.add_later(1, 1, seconds=0.1)
+            call = asyncio.create_task(probe.add_later(1, 1, seconds=600))
+            while not (probe.later() and ticks > 10):
+                await asyncio.sleep(0)
             ticker.cancel()
-            return ticks
+            return call.done(), call.cancel()
         asyncio.run(main())
     """
-    assert guest.value(code) > 10
+    assert guest.value(code) == (False, True)
 
 
 def test_plain_calls_inside_coroutines(guest: Guest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import sys
@@ -21,6 +22,7 @@ _LIBRARY = "runtime.so"
 
 _lock = threading.Lock()
 _loaded: Any = None
+_loads = itertools.count(1)
 
 
 def supported() -> str | None:
@@ -54,20 +56,25 @@ def runtime(cache: Cache, toolchain: Toolchain) -> Any:
 def load_library(descriptor: int) -> Any:
     """Load the shared library that a descriptor has open.
 
-    The descriptor must stay open as long as the library is loaded: the loader knows libraries by
-    their paths, and would take another one's descriptor of the same number for this library.
+    The descriptor is closed.
 
     Raises:
-        EngineError: it cannot be loaded; the descriptor is closed.
+        EngineError: it cannot be loaded.
     """
+    # The loader knows libraries by the paths they were loaded by, and would take what it once
+    # loaded from a descriptor of the same number for this library. So no path is used twice:
+    # the number of the load is written into it, in steps that lead nowhere.
+    steps = "".join("/." * int(bit) + "/" for bit in f"{next(_loads):b}")
+    folder, _, name = descriptor_path(descriptor).rpartition("/")
     try:
-        return ffi.dlopen(descriptor_path(descriptor))
+        return ffi.dlopen(f"{folder}{steps}{name}")
     except OSError as error:
-        os.close(descriptor)
         raise EngineError(
             f"the compiled code cannot be loaded ({error}); "
             "remove it with: coilbox image prune --compiled"
         ) from error
+    finally:
+        os.close(descriptor)
 
 
 def _open(cache: Cache, toolchain: Toolchain) -> int:

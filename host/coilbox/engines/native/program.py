@@ -52,13 +52,11 @@ class NativeProgram:
         if library is None:
             library = os.open(folder / LIBRARY, os.O_RDONLY | os.O_CLOEXEC)
         self._library: Any = load_library(library)
-        self._descriptor = library
         program = self._library.coilbox_program()
         try:
             self._callbacks = _bind(program, imports)
         except EngineError:
             ffi.dlclose(self._library)
-            os.close(library)
             raise
         self._imports = ffi.new("cb_import[]", self._callbacks or 1)
         self._file = os.open(folder / MEMORY, os.O_RDONLY | os.O_CLOEXEC)
@@ -98,7 +96,6 @@ class NativeProgram:
             self._file = -1
             self.exports.clear()
             ffi.dlclose(self._library)
-            os.close(self._descriptor)
 
 
 def _bind(program: Any, imports: Sequence[HostImport]) -> list[Any]:
