@@ -101,11 +101,12 @@ class NoWait:
     """A clock that waits for nothing."""
 
     resolution = 1
+    cpu_zero = 0
 
     def realtime(self) -> int:
         return 10**18
 
-    monotonic = process_cpu = thread_cpu = realtime
+    monotonic = cpu = realtime
 
     def wait(self, duration: int, stop: object) -> bool:
         return False

@@ -34,6 +34,7 @@ LONGS = [0, 1, 2, 66, 4096, c.RIGHTS_ALL, c.RIGHTS_FILE, c.RIGHTS_DIRECTORY, 2**
 
 class NoWait:
     resolution = 1
+    cpu_zero = 0
 
     def __init__(self) -> None:
         self.time = 10**18
@@ -42,7 +43,7 @@ class NoWait:
         self.time += 1
         return self.time
 
-    monotonic = process_cpu = thread_cpu = realtime
+    monotonic = cpu = realtime
 
     def wait(self, duration: int, stop: threading.Event | None) -> bool:
         return False
