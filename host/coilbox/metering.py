@@ -43,6 +43,28 @@ class CallMeter:
         Raises:
             StopGuest: it is one call or some bytes too many.
         """
+        self.begun(size, calls)
+        self._received(size)
+
+    def batch(self, size: int, spare: int) -> None:
+        """The guest begins some calls with one message of ``size`` bytes, which ``begun`` counts.
+
+        It may have ``spare`` bytes more than a value.
+
+        Raises:
+            StopGuest: these are too many.
+        """
+        limit = self.limits.value_bytes
+        if size > limit + spare:
+            raise StopGuest(value_too_large(size, limit))
+        self._received(size)
+
+    def begun(self, size: int, calls: int = 1) -> None:
+        """One of these calls has arguments of ``size`` bytes.
+
+        Raises:
+            StopGuest: it is one call or some bytes too many.
+        """
         self.calls += calls
         limit = self.limits.host_calls
         if self.calls > limit:
@@ -56,6 +78,8 @@ class CallMeter:
         limit = self.limits.value_bytes
         if size > limit:
             raise StopGuest(value_too_large(size, limit))
+
+    def _received(self, size: int) -> None:
         self.argument_bytes += size
         self._check_bytes()
 

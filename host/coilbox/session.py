@@ -67,7 +67,7 @@ class Session:
         self.limits = limits
         self._totals = totals
         self.meter = CallMeter(limits)
-        self.bridge = offer.bridge(sandbox_id, guest.exchange)
+        self.bridge = offer.bridge(sandbox_id, guest.exchange, self.meter)
         self.waiting_reply: Reply = b""
         self.stopped: GuestError | None = None
         self._types = types

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
+import pickle
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -334,7 +336,7 @@ def test_implement_by_the_protocols_methods(host: ModuleType) -> None:
         extension.implement_as(host.Cursor.next)(follow)
 
 
-def test_errors_of_every_base() -> None:
+def test_errors_of_every_base(monkeypatch: pytest.MonkeyPatch) -> None:
     from coilbox.bindings.generate.host import host_module
 
     lines = "\n".join(
@@ -342,13 +344,17 @@ def test_errors_of_every_base() -> None:
         for base in BASES
     )
     text = f'extension: 1\nmodule: {{name: m, version: "1.0.0"}}\ntypes:\n{lines}\n'
-    scope: dict[str, Any] = {"__name__": "m_host"}
+    module = ModuleType("m_host")
+    monkeypatch.setitem(sys.modules, "m_host", module)
+    scope = module.__dict__
     exec(host_module(parse(text)), scope)
     for base in BASES:
         error = scope[f"My{base}"](limit=1000)
         assert isinstance(error, DeclaredError)
         assert isinstance(error, getattr(__import__("builtins"), base))
-        assert (str(error), error.limit) == ("at 1,000", 1000)
+        for same in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
+            assert type(same) is type(error)
+            assert (str(same), same.limit, same.args) == ("at 1,000", 1000, error.args)
 
 
 def test_default_values() -> None:

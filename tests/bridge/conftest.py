@@ -313,6 +313,20 @@ class Probe:
     def first(self, context: Any, /, parts: Any) -> int:
         return int(next(iter(parts)))
 
+    def first_item(self, context: Any, /, parts: Any) -> int:
+        return len(next(iter(parts)).name)
+
+    def lengths(self, context: Any, /, parts: Any) -> int:
+        return sum(len(part.name) for part in parts)
+
+    def until_cancelled(self, context: Any, /) -> Iterator[int]:
+        yield 0
+        end = time.monotonic() + 10
+        while not context.cancelled:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        self.events.append("learned")
+
     def leave(self, context: Any, /, how: str) -> None:
         raise {"exit": SystemExit, "interrupt": KeyboardInterrupt}[how]("the host's own")
 

@@ -1,5 +1,7 @@
 """Awaited calls: they overlap, end with the sandbox, and leave nothing behind."""
 
+# ruff: noqa: E501 - the guest's programs are easier to read unwrapped
+
 from __future__ import annotations
 
 import threading
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from coilbox.bridge.control import MAX_BEGUN
+from coilbox.bridge.begun import MAX_BEGUN
 from coilbox.bridge.jobs import MAX_THREADS
 from coilbox.bridge.threads import loop_thread
 
@@ -120,6 +122,97 @@ asyncio.run(main())
 """
     assert guest(code) == ({"CallLimitExceeded"}, 10)
     assert guest("p.nap_sync(0.0)") == 0.0
+
+
+def test_more_calls_than_a_batch_has_and_large_ones(guest: Guest, probe: Any) -> None:
+    code = """
+async def main():
+    sizes = [n * 1000 if n % 5 else 10 for n in range(200)]
+    found = await asyncio.gather(*[p.data_async(bytes([n % 256]) * size) for n, size in enumerate(sizes)])
+    return [len(item) for item in found] == sizes, [item[0] for item in found[1:]] == list(range(1, 200))
+asyncio.run(main())
+"""
+    assert guest(code) == (True, True)
+    assert len(guest("asyncio.run(p.blob_async(3_000_000))")) == 3_000_000
+
+
+def test_calls_that_are_not_awaited_are_made(guest: Guest, probe: Any, wait_for: Any) -> None:
+    code = """
+async def main():
+    tasks = [asyncio.create_task(p.bounded_async(bytes(n), 1)) for n in range(1, 4)]
+    await asyncio.sleep(0)
+    return None
+asyncio.run(main())
+"""
+    guest(code)
+    wait_for(lambda: sorted(probe.calls) == [1, 2, 3])
+    # The loop does not come to wait, and the program ends.
+    code = """
+async def main():
+    asyncio.create_task(p.bounded_async(bytes(4), 1))
+    await asyncio.sleep(0)
+    raise SystemExit
+loop = asyncio.new_event_loop()
+try: loop.run_until_complete(main())
+except SystemExit: pass
+"""
+    guest(code)
+    wait_for(lambda: 4 in probe.calls)
+
+
+def test_a_call_comes_after_those_that_were_begun_before(guest: Guest, probe: Any) -> None:
+    code = """
+async def main():
+    counter = p.counter(10)
+    tasks = [asyncio.create_task(counter.add_slowly(1)) for _ in range(3)]
+    await asyncio.sleep(0)
+    counter.close()
+    try: counter.add(1)
+    except Exception as error: return [await task for task in tasks], type(error).__name__
+asyncio.run(main())
+"""
+    assert guest(code) == ([11, 12, 13], "StaleHandle")
+
+
+def test_refused_calls_raise_where_they_are_awaited(guest: Guest, probe: Any) -> None:
+    code = """
+import coilbox
+async def kind(call):
+    try: return await call
+    except Exception as error: return type(error).__name__
+async def main():
+    calls = [p.add_async(1, 2), p.refused_async(1), p.counted_async(), p.counted_async(),
+             p.counted_async(), p.bounded_async(bytes(2000), 1), p.single_async(0.05), p.single_async(0.05),
+             *[p.rated_async() for _ in range(4)], p.add_async(3, 4)]
+    return await asyncio.gather(*map(kind, calls))
+asyncio.run(main())
+"""
+    limited = [None, None, "CallLimitExceeded", "ArgumentsTooLarge", None]
+    limited += ["ConcurrencyLimitExceeded", 1, 1, 1, "RateLimitExceeded", 7]
+    assert guest(code) == [3, "PermissionError", *limited]
+    assert guest("p.add(1, 1)") == 2
+    assert 1 not in probe.calls
+
+
+def test_begun_calls_are_counted(guest: Any) -> None:
+    guest("async def main(n): await asyncio.gather(*[p.add_async(n, 1) for n in range(n)])")
+    small, large = (guest.box.run(f"asyncio.run(main({n}))").check().usage for n in (10, 300))
+    assert (small.host_calls, large.host_calls) == (10, 300)
+    assert large.host_call_argument_bytes > small.host_call_argument_bytes + 290 * 3
+
+
+def test_callbacks_of_calls_may_begin_calls(guest: Guest) -> None:
+    code = """
+tasks = []
+def f(n, item):
+    tasks.append(asyncio.create_task(p.nap(0.01)))
+    return str(n)
+async def main():
+    found = await p.acall_async(f, 3)
+    return found, await asyncio.gather(*tasks)
+asyncio.run(main())
+"""
+    assert guest(code) == (["0", "1", "2"], [0.01] * 3)
 
 
 def test_no_thread_of_its_own(guest: Guest, sandbox: Any, extension: Any) -> None:

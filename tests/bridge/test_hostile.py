@@ -7,6 +7,7 @@ or stops the guest with the errors that are meant for that, and leaves nothing b
 from __future__ import annotations
 
 import gc
+import struct
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -21,17 +22,26 @@ from coilbox import Image, UsageError
 from coilbox.bindings.host import Extension
 from coilbox.bridge import Offer
 from coilbox.bridge.asking import INVOKE, ITEMS
+from coilbox.bridge.begun import MAX_BATCH, MAX_BEGUN, MAX_BEGUN_BYTES
 from coilbox.bridge.bridge import MAX_DEPTH
-from coilbox.bridge.control import MAX_BEGUN, MAX_BEGUN_BYTES
 from coilbox.bridge.extensions import ExtensionBridge
 from coilbox.bridge.handles import MAX_OPEN
 from coilbox.bridge.threads import loop_thread
 from coilbox.codec import TypeRegistry, encode
 from coilbox.codec.scalars import pack
-from coilbox.errors import GuestCancelled, GuestProtocolError, LimitExceeded
+from coilbox.engines.protocol import StopGuest
+from coilbox.errors import (
+    GuestCancelled,
+    GuestProtocolError,
+    HostCallLimitExceeded,
+    LimitExceeded,
+    ValueLimitExceeded,
+)
+from coilbox.limits import DEFAULT_LIMITS, Limits
+from coilbox.metering import CallMeter
 
-OPERATION, CONTROL, BEGIN = 1 << 24, 2 << 24, 1 << 31
-MODULE, WAIT, FETCH, CANCEL, NEXT, CLOSE, ANSWER = range(7)
+OPERATION, CONTROL = 1 << 24, 2 << 24
+MODULE, WAIT, BEGIN, CANCEL, NEXT, CLOSE, ANSWER = range(7)
 LEFT_OUT = msgpack.ExtType(17, b"")
 
 Reply = tuple[int, Any]
@@ -40,13 +50,14 @@ Reply = tuple[int, Any]
 class Guest:
     """Calls the bridge as a guest does; ``answers`` is what it replies to requests."""
 
-    def __init__(self, offer: Offer, extension: Extension) -> None:
-        bridge = offer.bridge("hostile", self._serve)
+    def __init__(self, offer: Offer, extension: Extension, limits: Limits = DEFAULT_LIMITS) -> None:
+        bridge = offer.bridge("hostile", self._serve, CallMeter(limits))
         assert isinstance(bridge, ExtensionBridge)
         self.bridge = bridge
         self.bridge.enter(None)
         self.answers: Callable[[list[Any]], bytes] = lambda request: pack([0, None])
         self.requests: list[list[Any]] = []
+        self.last = 0
         self._numbers = {item.name: item.index for item in extension.spec.operations}
 
     def raw(self, function: int, data: bytes) -> Reply:
@@ -55,11 +66,37 @@ class Guest:
         status, *rest = msgpack.unpackb(parts, strict_map_key=False)
         return status, rest[0] if len(rest) == 1 else rest
 
-    def call(self, name: str, *args: Any, begin: bool = False) -> Reply:
-        return self.raw(OPERATION | self._numbers[name] | BEGIN * begin, pack(list(args)))
+    def call(self, name: str, *args: Any) -> Reply:
+        return self.raw(self.number(name), pack(list(args)))
 
-    def control(self, number: int, *args: Any, begin: bool = False) -> Reply:
-        return self.raw(CONTROL | number | BEGIN * begin, pack(list(args)))
+    def control(self, number: int, *args: Any) -> Reply:
+        return self.raw(CONTROL | number, pack(list(args)))
+
+    def begin_raw(self, data: bytes) -> dict[int, Reply]:
+        """Begin the calls in ``data``; the replies of those that were refused."""
+        return _replies(self.raw(CONTROL | BEGIN, data))
+
+    def begin_all(self, *calls: tuple[int, bytes]) -> dict[int, Reply]:
+        """Begin calls with one message; the replies of those that were refused."""
+        self.last += len(calls)
+        return self.begin_raw(b"".join(frame(*call) for call in calls))
+
+    def begin(self, name: str, *args: Any) -> int:
+        """Begin a call; its number."""
+        assert self.begin_all((self.number(name), pack(list(args)))) == {}
+        return self.last
+
+    def refusal(self, name: str, *args: Any) -> Any:
+        """Begin a call; the error that refuses it, or None."""
+        found = self.begin_all((self.number(name), pack(list(args))))
+        return found[self.last][1]["type"] if found else None
+
+    def begin_next(self, handle: int, most: int) -> dict[int, Reply]:
+        return self.begin_all((CONTROL | NEXT, pack([handle, most])))
+
+    def wait(self, seconds: float | None) -> dict[int, Reply]:
+        """Wait; the replies of calls that have ended."""
+        return _replies(self.control(WAIT, seconds))
 
     def number(self, name: str) -> int:
         return OPERATION | self._numbers[name]
@@ -67,6 +104,24 @@ class Guest:
     def _serve(self, message: bytes) -> bytes:
         self.requests.append(msgpack.unpackb(message))
         return self.answers(self.requests[-1])
+
+
+def frame(function: int, data: bytes) -> bytes:
+    """One call of a message that begins some."""
+    return struct.pack("<II", function, len(data)) + data
+
+
+def _replies(reply: Reply) -> dict[int, Reply]:
+    status, data = reply
+    assert status == 0, data
+    found: dict[int, Reply] = {}
+    while data:
+        number, size = struct.unpack_from("<QI", data)
+        assert number not in found
+        kind, *rest = msgpack.unpackb(data[12 : 12 + size], strict_map_key=False)
+        found[number] = kind, rest[0] if len(rest) == 1 else rest
+        data = data[12 + size :]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +143,14 @@ def hostile(offer_of: Any, extension: Extension) -> Iterator[Guest]:
 def test_numbers_that_there_are_not(hostile: Guest) -> None:
     count = hostile.bridge.offer.count
     for function in (
-        *(OPERATION | count, OPERATION | 0xFFFFFF, OPERATION | count | BEGIN),
+        *(OPERATION | count, OPERATION | 0xFFFFFF, 1 << 31, 1 << 31 | OPERATION),
         *(CONTROL | 7, CONTROL | 0xFFFFFF, 1, 0xFFFFFF),
         *(3 << 24, 0x7F << 24, 0xFFFFFFFF),
     ):
         with pytest.raises(GuestProtocolError):
             hostile.raw(function, pack([]))
+        with pytest.raises(GuestProtocolError):
+            hostile.begin_raw(frame(function, pack([])))
 
 
 WRONG = {
@@ -120,11 +177,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-@pytest.mark.parametrize("begin", [0, BEGIN])
-def test_forms_of_other_types(hostile: Guest, probe: Any, name: str, begin: int) -> None:
+@pytest.mark.parametrize("begun", [False, True])
+def test_forms_of_other_types(hostile: Guest, probe: Any, name: str, begun: bool) -> None:
     for args in WRONG[name]:
         with pytest.raises(GuestProtocolError, match="malformed value"):
-            hostile.raw(hostile.number(name) | begin, pack(args))
+            if begun:
+                hostile.begin_raw(frame(hostile.number(name), pack(args)))
+            else:
+                hostile.raw(hostile.number(name), pack(args))
     assert probe.calls == []
     assert hostile.call("add", 1, 2) == (0, 3)
 
@@ -144,6 +204,8 @@ def test_broken_frames(hostile: Guest, data: bytes) -> None:
     for function in (hostile.number("add"), hostile.number("texts"), CONTROL | NEXT):
         with pytest.raises(GuestProtocolError):
             hostile.raw(function, data)
+        with pytest.raises(GuestProtocolError):
+            hostile.begin_raw(frame(function, data))
 
 
 def test_data_that_would_take_much_memory(hostile: Guest) -> None:
@@ -184,7 +246,7 @@ def test_stale_and_foreign_handles(hostile: Guest, probe: Any) -> None:
     ("number", "args"),
     [
         *((MODULE, ()), (MODULE, (1, 2)), (WAIT, ("x",)), (WAIT, (float("nan"),)), (WAIT, ())),
-        *((FETCH, ("1",)), (FETCH, (None,)), (CANCEL, (1.0,)), (CANCEL, ([],))),
+        *((CANCEL, ("1",)), (CANCEL, (None,)), (CANCEL, (1.0,)), (CANCEL, ([],))),
         *((NEXT, (1,)), (NEXT, (1, "5")), (CLOSE, (True,)), (ANSWER, (1, 0))),
         *((ANSWER, ("1", 0, b"")), (ANSWER, (1, "0", b""))),
     ],
@@ -198,9 +260,8 @@ def test_control_messages_about_nothing(hostile: Guest) -> None:
     for name in ("acme_none", "os", "", None, 5, b"acme_probe", "a" * 100_000):
         assert hostile.control(MODULE, name)[1]["type"] == "ImportError"
     assert hostile.control(WAIT, None)[1]["type"] == "RuntimeError"
-    assert hostile.control(WAIT, 0) == hostile.control(WAIT, -5.0) == (0, [])
+    assert hostile.wait(0) == hostile.wait(-5.0) == hostile.begin_raw(b"") == {}
     for number in (0, -1, 5, 1 << 63):
-        assert hostile.control(FETCH, number)[1]["type"] == "StaleHandle"
         assert hostile.control(CANCEL, number) == (0, None)
         assert hostile.control(ANSWER, number, 0, b"\x01") == (0, None)
 
@@ -216,21 +277,82 @@ def test_a_stream_asked_for_no_or_very_many_items(hostile: Guest) -> None:
         assert len(items) <= 4096
 
 
-def test_replies_can_be_fetched_once(hostile: Guest) -> None:
-    status, call = hostile.call("nap", 0.0, begin=True)
-    assert status == 2
-    assert hostile.control(WAIT, None) == (0, [call])
-    assert hostile.control(FETCH, call) == (0, 0.0)
-    assert hostile.control(FETCH, call)[1]["type"] == "StaleHandle"
-    _, slow = hostile.call("nap", 60.0, begin=True)
-    assert hostile.control(FETCH, slow)[1]["type"] == "RuntimeError"
-    hostile.control(CANCEL, slow)
-    assert hostile.control(FETCH, slow)[1]["type"] == "StaleHandle"
+@pytest.mark.parametrize("cut", [1, 7, 8, 9])
+def test_calls_without_their_end(hostile: Guest, probe: Any, cut: int) -> None:
+    whole = frame(hostile.number("data"), pack([b"x"]))
+    for data in (whole[:-cut], whole + whole[:-cut], frame(hostile.number("data"), b"")[:4]):
+        with pytest.raises(GuestProtocolError):
+            hostile.begin_raw(data)
+    too_long = struct.pack("<II", hostile.number("data"), 0xFFFFFFFF) + pack([b"x"])
+    with pytest.raises(GuestProtocolError, match="without their end"):
+        hostile.begin_raw(too_long)
+
+
+def test_too_many_calls_at_once(hostile: Guest) -> None:
+    one = frame(hostile.number("add"), pack([1, 2]))
+    assert hostile.begin_raw(one * MAX_BATCH) == {}
+    with pytest.raises(GuestProtocolError, match=f"more than {MAX_BATCH} calls"):
+        hostile.begin_raw(one * MAX_BATCH + b"\0")
+
+
+def test_only_calls_and_items_of_streams_can_be_begun(hostile: Guest) -> None:
+    for number in (MODULE, WAIT, BEGIN, CANCEL, CLOSE, ANSWER):
+        for data in (pack([1]), pack([1, 1]), pack([1, 0, b""]), b""):
+            with pytest.raises(GuestProtocolError):
+                hostile.begin_raw(frame(CONTROL | number, data))
+
+
+def test_calls_are_numbered_and_taken_once(hostile: Guest) -> None:
+    add, nap, counter = (hostile.number(name) for name in ("add", "nap", "Counter.add"))
+    refused = hostile.begin_all(
+        (add, pack([1, 2])), (counter, pack([99, 1])), (nap, pack([0.0])), (nap, pack([60.0]))
+    )
+    assert [(number, reply[1]["type"]) for number, reply in refused.items()] == [(2, "StaleHandle")]
+    ended: dict[int, Reply] = {}
+    while len(ended) < 2:
+        more = hostile.wait(None)
+        assert not ended.keys() & more.keys()
+        ended |= more
+    assert ended == {1: (0, 3), 3: (0, 0.0)}
+    for number in (1, 2, 3, 4, 4, 5, 0, -1):  # ended, refused, going on, cancelled, none
+        assert hostile.control(CANCEL, number) == (0, None)
+    assert hostile.wait(0) == {}
+    assert hostile.control(WAIT, None)[1]["type"] == "RuntimeError"
+
+
+def test_calls_before_one_that_is_malformed_are_begun(hostile: Guest, probe: Any) -> None:
+    good, bad = frame(hostile.number("data"), pack([b"x"])), b"\0"
+    with pytest.raises(GuestProtocolError):
+        hostile.begin_raw(good * 3 + bad)
+    ended: dict[int, Reply] = {}
+    while len(ended) < 3:
+        ended |= hostile.wait(10.0)
+    assert ended == dict.fromkeys((1, 2, 3), (0, b"x"))
+
+
+def test_limits_count_each_begun_call(offer_of: Any, extension: Extension, probe: Any) -> None:
+    guest = Guest(offer_of(extension), extension, Limits(host_calls=5, value_bytes=1000))
+    data = guest.number("data"), pack([bytes(900)])
+    assert guest.begin_all(data, data, data) == {}  # each is below the limit of values
+    meter = guest.bridge._control.begun._meter
+    assert meter.calls == 3
+    with pytest.raises(StopGuest) as stopped:
+        guest.begin_all((guest.number("data"), pack([bytes(1001)])))
+    assert isinstance(stopped.value.reason, ValueLimitExceeded)
+    with pytest.raises(StopGuest) as stopped:
+        guest.begin_all(data, data, data)
+    assert isinstance(stopped.value.reason, HostCallLimitExceeded)
+    assert stopped.value.reason.used == 6
+    guest.bridge.close()
 
 
 def test_a_flood_of_begun_calls(hostile: Guest, probe: Any, wait_for: Any) -> None:
-    kinds = [hostile.call("nap", 60.0, begin=True)[0] for _ in range(MAX_BEGUN + 100)]
-    assert kinds == [2] * MAX_BEGUN + [1] * 100
+    nap = hostile.number("nap"), pack([60.0])
+    refused = [hostile.begin_all(*[nap] * 128) for _ in range(MAX_BEGUN // 128)]
+    assert not any(refused)
+    assert len(hostile.begin_all(*[nap] * 128)) == 128
+    assert hostile.refusal("nap", 60.0) == "CallLimitExceeded"
+    assert len(hostile.bridge._control.begun) == MAX_BEGUN, "nothing is kept of the others"
     hostile.bridge.close()
     wait_for(lambda: not hostile.bridge.tasks)
     assert len(probe.events) <= MAX_BEGUN
@@ -238,32 +360,38 @@ def test_a_flood_of_begun_calls(hostile: Guest, probe: Any, wait_for: Any) -> No
 
 def test_a_flood_of_begun_calls_with_much_data(hostile: Guest) -> None:
     data = bytes(1 << 20)
-    kinds = [hostile.call("data", data, begin=True)[0] for _ in range(MAX_BEGUN_BYTES >> 20)]
-    assert kinds.count(1) > 0 or hostile.call("data", data, begin=True)[0] == 1
-    ended: list[int] = []
-    while len(ended) < kinds.count(2):
-        ended += hostile.control(WAIT, None)[1]
-    # Replies that nobody fetches count, too.
-    assert hostile.call("data", data, begin=True)[0] == 1
-    for number in ended:
-        assert hostile.control(FETCH, number)[0] == 0
-    assert hostile.call("data", data, begin=True)[0] == 2
+    kinds = [hostile.refusal("data", data) for _ in range(MAX_BEGUN_BYTES >> 20)]
+    # Replies that nobody takes count, too.
+    assert kinds[-1] == "CallLimitExceeded" or hostile.refusal("data", data) is not None
+    begun = kinds.count(None)
+    ended: dict[int, Reply] = {}
+    while len(ended) < begun:
+        more = hostile.wait(None)
+        assert len(more) == 1, "a message has few large replies"
+        ended |= more
+    assert set(ended.values()) == {(0, data)}
+    assert hostile.refusal("data", data) is None
 
 
-def test_results_that_nobody_takes(hostile: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coilbox.bridge.control.MAX_HELD_BYTES", 1 << 20)
-    calls = [hostile.call("blob", 100_000, begin=True)[1] for _ in range(40)]
-    ended: list[int] = []
-    while len(ended) < len(calls):
-        ended += hostile.control(WAIT, None)[1]
-    found = [hostile.control(FETCH, number) for number in calls]
-    whole = [value for status, value in found if status == 0]
+def test_results_that_nobody_takes(
+    hostile: Guest, monkeypatch: pytest.MonkeyPatch, wait_for: Any
+) -> None:
+    monkeypatch.setattr("coilbox.bridge.begun.MAX_HELD_BYTES", 1 << 20)
+    for _ in range(40):
+        hostile.begin("blob", 100_000)
+    begun = hostile.bridge._control.begun
+    wait_for(lambda: len(begun._ended) == 40)
+    found: dict[int, Reply] = {}
+    while len(found) < 40:
+        found |= hostile.wait(None)
+    whole = [value for status, value in found.values() if status == 0]
     assert 5 <= len(whole) <= 10
-    assert {value["type"] for status, value in found if status == 1} == {"CallLimitExceeded"}
+    errors = {value["type"] for status, value in found.values() if status == 1}
+    assert errors == {"CallLimitExceeded"}
     # One result may be larger, if there is no other.
-    _, call = hostile.call("blob", 2 << 20, begin=True)
-    assert hostile.control(WAIT, None) == (0, [call])
-    assert len(hostile.control(FETCH, call)[1]) == 2 << 20
+    call = hostile.begin("blob", 2 << 20)
+    assert hostile.wait(None) == {call: (0, bytes(2 << 20))}
+    assert begun._bytes == 0
 
 
 def test_a_flood_of_calls_that_are_begun_and_cancelled(hostile: Guest, wait_for: Any) -> None:
@@ -271,21 +399,22 @@ def test_a_flood_of_calls_that_are_begun_and_cancelled(hostile: Guest, wait_for:
     hostile.answers = lambda request: pack([0, True])
     for name, args in (("doze", (60.0,)), ("nap", (60.0,)), ("acall", (1, 1)), ("call", (1, 1))):
         for _ in range(300):
-            _, call = hostile.call(name, *args, begin=True)
+            call = hostile.begin(name, *args)
             hostile.control(WAIT, 0)
             hostile.control(CANCEL, call)
     bridge = hostile.bridge
-    jobs = bridge.jobs._waiting
-    held = (jobs, bridge._control._begun, bridge._control._ended, bridge._later, bridge._asked)
+    begun = bridge._control.begun
+    held = (bridge.jobs._waiting, begun._calls, begun._ended, bridge._later, bridge._asked)
     wait_for(lambda: not any(map(len, held)))
-    assert bridge._control._bytes == 0
+    assert begun._bytes == 0
     assert len(bridge._running) == 0
+    wait_for(lambda: not bridge.tasks)
 
 
 def test_a_flood_of_plain_functions_on_threads(hostile: Guest, probe: Any) -> None:
     before = threading.active_count()
     for _ in range(500):
-        hostile.call("doze", 60.0, begin=True)
+        hostile.begin("doze", 60.0)
     assert threading.active_count() <= before + 20
     assert hostile.call("add", 1, 2) == (0, 3)
 
@@ -295,18 +424,17 @@ def test_a_flood_of_streams(hostile: Guest, name: str) -> None:
     found = [hostile.call(name, 100) for _ in range(MAX_OPEN + 50)]
     assert [status for status, _ in found].count(0) == MAX_OPEN
     assert found[-1][1]["type"] == "CallLimitExceeded"
-    begun = [hostile.control(NEXT, handle, 1, begin=True) for _, handle in found[:100]]
-    assert all(status == 2 for status, _ in begun)
+    assert not any(hostile.begin_next(handle, 1) for _, handle in found[:100])
     # A stream that is being read cannot be read at the same time, nor harmed by its end.
     for _, handle in found[:100]:
-        assert hostile.control(NEXT, handle, 1, begin=True)[0] == 2
+        assert hostile.begin_next(handle, 1) == {}
         hostile.control(CLOSE, handle)
 
 
-def test_handles_of_calls_that_nobody_fetches(hostile: Guest, probe: Any, wait_for: Any) -> None:
-    numbers = [hostile.call("counter", begin=True)[1] for _ in range(20)]
-    while len(probe.open) < 20:
-        hostile.control(WAIT, 0.01)
+def test_handles_of_calls_that_nobody_takes(hostile: Guest, probe: Any, wait_for: Any) -> None:
+    numbers = [hostile.begin("counter") for _ in range(20)]
+    wait_for(lambda: len(hostile.bridge._control.begun._ended) == 20)
+    assert len(probe.open) == 20
     for number in numbers:
         hostile.control(CANCEL, number)
     wait_for(lambda: len(hostile.bridge.handles) == 0)
@@ -318,8 +446,8 @@ def test_calls_after_the_end(hostile: Guest, probe: Any) -> None:
     for attempt in (
         lambda: hostile.call("add", 1, 2),
         lambda: hostile.call("nap", 0.0),
-        lambda: hostile.call("nap", 0.0, begin=True),
-        lambda: hostile.call("doze", 0.0, begin=True),
+        lambda: hostile.begin("nap", 0.0),
+        lambda: hostile.begin("doze", 0.0),
         lambda: hostile.call("Counter.add", handle, 1),
         lambda: hostile.control(WAIT, None),
         lambda: hostile.call("counter"),
@@ -392,8 +520,8 @@ def test_a_stream_that_never_gives_an_item_can_be_stopped(hostile: Guest) -> Non
 
 def test_late_answers(hostile: Guest) -> None:
     hostile.answers = lambda request: pack([0, True])
-    assert hostile.call("acall", 1, 1, begin=True)[0] == 2
-    assert hostile.control(WAIT, 10.0) == (0, []), "the guest was asked only"
+    hostile.begin("acall", 1, 1)
+    assert hostile.wait(10.0) == {}, "the guest was asked only"
     request = hostile.requests[0][2]
     hostile.control(ANSWER, request + 1, 0, b"\xa1x")
     with pytest.raises(GuestProtocolError):
@@ -402,11 +530,10 @@ def test_late_answers(hostile: Guest) -> None:
 
 def test_a_late_answer_ends_the_call(hostile: Guest) -> None:
     hostile.answers = lambda request: pack([0, True])
-    _, call = hostile.call("acall", 1, 1, begin=True)
-    hostile.control(WAIT, 10.0)
+    call = hostile.begin("acall", 1, 1)
+    hostile.wait(10.0)
     hostile.control(ANSWER, hostile.requests[0][2], 0, b"\xa1x")
-    assert hostile.control(WAIT, None) == (0, [call])
-    assert hostile.control(FETCH, call) == (0, ["x"])
+    assert hostile.wait(None) == {call: (0, ["x"])}
     # A plain function on the guest's own thread cannot be put off.
     with pytest.raises(GuestProtocolError):
         hostile.call("call", 1, 1)
@@ -423,6 +550,21 @@ def test_host_calls_nest_to_a_limit(hostile: Guest) -> None:
     hostile.answers = again
     assert hostile.call("call", 1, 1) == (0, ["deepest"])
     assert depths == list(range(1, MAX_DEPTH + 1))
+
+
+def test_calls_are_begun_and_cancelled_at_any_depth(hostile: Guest) -> None:
+    def again(request: list[Any]) -> bytes:
+        status, value = hostile.call("call", 1, 1)
+        if status == 0:
+            return pack([0, pack(value[0])])
+        # Both sides must count them, whatever becomes of them.
+        assert hostile.control(CANCEL, hostile.begin("nap", 60.0)) == (0, None)
+        assert hostile.begin("add", 1, 2) == 2
+        return pack([0, pack("begun")])
+
+    hostile.answers = again
+    assert hostile.call("call", 1, 1) == (0, ["begun"])
+    assert hostile.wait(None) == {2: (0, 3)}
 
 
 def test_a_host_function_cannot_hide_that_the_guest_is_stopped(
@@ -475,7 +617,17 @@ def test_anything(
     offer_of: Any, extension: Extension, probe: Any, caplog: Any, data: st.DataObject
 ) -> None:
     offer = offer_of(extension)
-    risky = {"leave", "aleave", "rerun", "doze", "single", "hasty", "tree", "numbers"}
+    risky = {
+        "leave",
+        "aleave",
+        "rerun",
+        "doze",
+        "single",
+        "hasty",
+        "tree",
+        "numbers",
+        "until_cancelled",
+    }
     operations = [item.index for item in extension.spec.operations if item.name not in risky]
     guest = Guest(offer, extension)
     guest.answers = lambda request: data.draw(DATA | st.just(pack([0, True])))
@@ -486,11 +638,15 @@ def test_anything(
     )
     try:
         for _ in range(data.draw(st.integers(1, 8))):
-            function = data.draw(functions) | BEGIN * data.draw(st.booleans())
-            if function & 0x7FFFFFFF in (CONTROL | WAIT,):
+            function = data.draw(functions)
+            if function == CONTROL | WAIT:
                 continue
             try:
-                guest.raw(function, data.draw(DATA))
+                if data.draw(st.booleans()):
+                    guest.raw(function, data.draw(DATA))
+                else:
+                    calls = st.builds(frame, functions, DATA)
+                    guest.begin_raw(b"".join(data.draw(st.lists(calls, max_size=3))))
             except HARMLESS:
                 break
     finally:
@@ -507,7 +663,7 @@ def test_nothing_is_left(offer_of: Any, extension: Extension, probe: Any) -> Non
         guest = Guest(offer, extension)
         guest.call("counter")
         guest.call("anumbers", 10)
-        guest.call("nap", 60.0, begin=True)
+        guest.begin("nap", 60.0)
         guest.call("nap", 0.0)
         guest.bridge.close()
         kept.append(weakref.ref(guest.bridge))

@@ -112,6 +112,77 @@ def test_streams_through_the_host(guest: Guest, name: str) -> None:
     assert guest(GUEST_ASYNC + code)
 
 
+@pytest.mark.parametrize("name", ["doubled", "adoubled"])
+def test_streams_of_the_guest_that_need_its_event_loop(guest: Guest, name: str) -> None:
+    """Whoever reads the result with ``await`` leaves the loop free for what the items wait for."""
+    code = f"""
+async def main():
+    queue = asyncio.Queue()
+    async def fill():
+        for n in range(20):
+            await asyncio.sleep(0)
+            await queue.put(n)
+        await queue.put(None)
+    async def items():
+        while (item := await queue.get()) is not None:
+            yield item
+    filling = asyncio.create_task(fill())
+    found = [x async for x in p.{name}(items())]
+    await filling
+    return found
+asyncio.run(main())
+"""
+    assert guest(code, timeout=20) == [2 * n for n in range(20)]
+
+
+@pytest.mark.parametrize("name", ["doubled", "adoubled"])
+def test_a_stream_of_the_guest_outlives_its_event_loop(guest: Guest, name: str) -> None:
+    code = f"""
+class Numbers:
+    n = -1
+    def __aiter__(self): return self
+    async def __anext__(self):
+        await asyncio.sleep(0)
+        self.n += 1
+        return self.n
+s = p.{name}(Numbers())
+async def main(): return await anext(s)
+asyncio.run(main()), next(s), next(s), asyncio.run(main()), asyncio.run(main()), next(s)
+"""
+    assert guest(code, timeout=20) == (0, 2, 4, 6, 8, 10)
+
+
+def test_large_items_are_asked_for_few_at_a_time(guest: Guest, probe: Any) -> None:
+    code = """
+made = 0
+def items():
+    global made
+    for _ in range(100):
+        made += 1
+        yield p.Item(name='x' * 200_000)
+p.first_item(items()), made
+"""
+    assert guest(code) == (200_000, 1)
+    assert guest("p.lengths(p.Item(name='x' * n) for n in range(0, 100_000, 1000))") == 4_950_000
+
+
+def test_a_plain_function_learns_that_its_stream_was_closed(
+    guest: Guest, probe: Any, wait_for: Any
+) -> None:
+    code = """
+async def main():
+    stream = p.until_cancelled()
+    first = await anext(stream)
+    waiting = asyncio.create_task(anext(stream))
+    await asyncio.sleep(0.05)
+    stream.close()
+    return first
+asyncio.run(main())
+"""
+    assert guest(code) == 0
+    wait_for(lambda: "learned" in probe.events)
+
+
 def test_a_guests_stream_that_fails(guest: Guest) -> None:
     code = """
 import coilbox

@@ -60,6 +60,16 @@ class DeclaredError(Exception):
     def __str__(self) -> str:
         return self.message  # KeyError as a second base would quote it
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(cls: type[DeclaredError], args: tuple[Any, ...]) -> DeclaredError:
+    """An error that pickle or copy fills: its class takes fields, and not the arguments."""
+    error = cls.__new__(cls, *args)
+    error.args = args
+    return error
+
 
 class Extension:
     """An extension that sandboxes can be given: a spec, its classes, and an implementation.

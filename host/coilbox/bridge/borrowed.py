@@ -12,7 +12,9 @@ from coilbox.errors import GuestProtocolError, UsageError
 if TYPE_CHECKING:
     from coilbox.bridge.extensions import ExtensionBridge
 
-_BATCH = 256  # items that a host function asks the guest for at once
+# Items that a host function asks the guest for at once: more while they have few bytes.
+_MOST_ITEMS = 256
+_ENOUGH = 1 << 16  # bytes
 
 
 class Borrowed:
@@ -92,6 +94,7 @@ class GuestStream(Borrowed):
         super().__init__(bridge, number, read)
         self._items: deque[Any] = deque()
         self._finished = False
+        self._most = 1
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -100,7 +103,7 @@ class GuestStream(Borrowed):
         while not self._items:
             if self._finished:
                 raise StopIteration
-            self._take(self._wait(ITEMS, _BATCH))
+            self._take(self._wait(ITEMS, self._most))
         return self._items.popleft()
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -110,11 +113,15 @@ class GuestStream(Borrowed):
         while not self._items:
             if self._finished:
                 raise StopAsyncIteration
-            self._take(await self._wait_async(ITEMS, _BATCH))
+            self._take(await self._wait_async(ITEMS, self._most))
         return self._items.popleft()
 
     def _take(self, payload: Any) -> None:
         self._finished, items = payload
+        if 2 * len(items) < _ENOUGH:
+            self._most = min(2 * self._most, _MOST_ITEMS)
+        elif len(items) > _ENOUGH:
+            self._most = max(1, self._most * _ENOUGH // len(items))
         self._items.extend(self._read(items))
 
 

@@ -11,6 +11,7 @@ from coilbox.errors import GuestCancelled, GuestProtocolError
 
 if TYPE_CHECKING:
     from coilbox.bridge.offer import Offer
+    from coilbox.metering import CallMeter
 
 MAX_DEPTH: Final = 8
 """Host calls within host calls: those that a callback or a nested run makes."""
@@ -21,10 +22,14 @@ CONTROL: Final = 2 << 24
 OPERATION: Final = 1 << 24
 """The kind of operations of extensions, in a call's number."""
 
-BEGIN: Final = 1 << 31
-"""Set in a call's number if the guest does not wait."""
+BEGIN: Final = CONTROL | 2
+"""The control message with calls that the guest does not wait for."""
 
-_KINDS = 0x7F << 24
+BATCH_BYTES: Final = 1 << 14
+"""Bytes that such a message may have besides the arguments of one call."""
+
+_KINDS = 0xFF << 24
+_FLAT = (BEGIN, CONTROL | 3)  # and the cancelling of such calls: they can come to no further calls
 
 
 class Bridge:
@@ -92,18 +97,18 @@ class Bridge:
             GuestProtocolError: no guest that coilbox made calls so; stop it.
             BaseException: what else must stop the guest and come out of the run.
         """
-        if self.depth >= MAX_DEPTH:
+        if self.depth >= MAX_DEPTH and function not in _FLAT:
             return Refused("RecursionError", f"host calls nest deeper than {MAX_DEPTH}").reply()
         self.depth += 1
         try:
             kind = function & _KINDS
             reply: Reply
             if kind == 0:
-                reply = self.offer.plain.call(function & ~BEGIN, data)
+                reply = self.offer.plain.call(function, data)
             elif kind == OPERATION:
-                reply = self._call(function & (OPERATION - 1), data, function >= BEGIN)
+                reply = self._call(function - OPERATION, data)
             elif kind == CONTROL:
-                reply = self._manage(function & (OPERATION - 1), data, function >= BEGIN)
+                reply = self._manage(function - CONTROL, data)
             else:
                 raise there_is_no(function)
         except Refused as refused:
@@ -129,11 +134,23 @@ class Bridge:
         """The guest is gone: end everything that it had."""
         self.interrupt()
 
-    def _call(self, number: int, data: Buffer, begun: bool) -> Reply:
+    def _call(self, number: int, data: Buffer) -> Reply:
         raise there_is_no(number)
 
-    def _manage(self, number: int, data: Buffer, begun: bool) -> Reply:
+    def _manage(self, number: int, data: Buffer) -> Reply:
         raise there_is_no(number)
+
+
+def count_call(meter: CallMeter, function: int, size: int) -> None:
+    """Count a message of ``size`` bytes to ``function``, before it is read.
+
+    Raises:
+        StopGuest: a limit is met.
+    """
+    if function == BEGIN:
+        meter.batch(size, BATCH_BYTES)
+    else:
+        meter.called(size, 0 if function & CONTROL else 1)
 
 
 def there_is_no(function: int) -> GuestProtocolError:

@@ -29,13 +29,14 @@ class Bound:
     Attributes:
         plan: what is known of it.
         function: its implementation; None for a method, which the resource has.
+        is_async: whether that makes a coroutine.
         context: the context of calls that cannot end before they return.
         limiter: its limits; None if it has none.
         denied: the capability that the sandbox lacks, or None.
         simple: whether nothing but arguments and result need care.
     """
 
-    __slots__ = ("context", "denied", "function", "limiter", "plan", "simple")
+    __slots__ = ("context", "denied", "function", "is_async", "limiter", "plan", "simple")
 
     def __init__(
         self,
@@ -46,13 +47,14 @@ class Bound:
     ) -> None:
         self.plan = plan
         self.function = function
+        self.is_async = inspect.iscoroutinefunction(function)
         self.context = context
         ir = plan.function
         self.denied = next((item for item in ir.requires if item not in grants), None)
         self.limiter = Limiter(plan.name, ir.limits) if plan.is_limited else None
         self.simple = (
             function is not None
-            and not inspect.iscoroutinefunction(function)
+            and not self.is_async
             and self.denied is None
             and not (plan.is_limited or plan.borrows or plan.resource or plan.stream)
         )
@@ -80,7 +82,7 @@ class Call(Work):
     """
 
     def __init__(
-        self, bridge: ExtensionBridge, bound: Bound, extension: int, data: Buffer, begun: bool
+        self, bridge: ExtensionBridge, bound: Bound, extension: int, data: Buffer, number: int
     ) -> None:
         """Let the call in and decode its arguments.
 
@@ -88,7 +90,7 @@ class Call(Work):
             Refused: it may not be made.
             GuestProtocolError: no generated module sends these bytes.
         """
-        super().__init__(bridge, begun, len(data))
+        super().__init__(bridge, number, len(data))
         self.bound = bound
         self.extension = extension
         self._borrowed: list[Callback | GuestStream] = []
@@ -115,11 +117,18 @@ class Call(Work):
             handle, self._args, self._kwargs = bound.plan.arguments(data, self)
         except UnsupportedValueError as error:
             raise Refused("ValueError", str(error)) from None
-        self._function = bound.function or self._method(handle)
+        if bound.function is not None:
+            self._function, self.is_async = bound.function, bound.is_async
+        else:
+            self._function = self._method(handle)
+            self.is_async = inspect.iscoroutinefunction(self._function)
         self._context = bound.context
         self.timeout = bound.limiter.timeout if bound.limiter is not None else None
-        if (self.number or self.timeout is not None) and bound.plan.stream is None:
-            deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        is_stream = bound.plan.stream is not None  # whose items have the time limit, each
+        if self.number or self.timeout is not None or is_stream:
+            deadline = None
+            if self.timeout is not None and not is_stream:
+                deadline = time.monotonic() + self.timeout
             self._context = CallContext(self.bridge, bound.context.state, deadline)
 
     def _method(self, handle: int) -> Callable[..., Any]:
@@ -144,42 +153,39 @@ class Call(Work):
 
     # -- the work --------------------------------------------------------------------------------
 
-    def is_async(self) -> bool:
-        """See :class:`Work`."""
-        return inspect.iscoroutinefunction(self._function)
-
     def act(self) -> Reply | Later:
         """See :class:`Work`."""
-        if self.is_async():
-            return self._await_function
-        value = self._function(self._context, *self._args, **self._kwargs)
+        if self.is_async:
+            return self._called
+        value = self._called()
         if inspect.isawaitable(value):
-            return lambda: self._await_result(value)
-        return self._encoded(value)
+            return lambda: value
+        return self.encoded(value)
 
-    async def _await_function(self) -> Reply:
-        return self._encoded(await self._function(self._context, *self._args, **self._kwargs))
-
-    async def _await_result(self, value: Awaitable[Any]) -> Reply:
-        return self._encoded(await value)
+    def _called(self) -> Any:
+        return self._function(self._context, *self._args, **self._kwargs)
 
     def failed(self, error: Exception) -> bytes:
         """See :class:`Work`."""
         return self.bound.failed(error)
 
+    def abandon(self) -> None:
+        """Let the function know that nobody wants the result, or the stream, any more."""
+        if self._context is not self.bound.context:
+            self._context.abandoned = True
+
     def timed_out(self) -> Refused:
         """See :class:`Work`."""
-        self._context.abandoned = True
+        self.abandon()
         assert self.bound.limiter is not None
         return self.bound.limiter.timed_out()
 
     def cancel(self) -> None:
         """See :class:`Work`."""
-        if self._context is not self.bound.context:
-            self._context.abandoned = True
+        self.abandon()
         super().cancel()
 
-    def _encoded(self, value: Any) -> Reply:
+    def encoded(self, value: Any) -> Reply:
         """The reply for a result.
 
         Raises:
@@ -226,21 +232,20 @@ class Call(Work):
 class Awaited(Work):
     """What a function returned that turned out to be no result, but an awaitable."""
 
+    is_async = True
+
     def __init__(self, bridge: ExtensionBridge, bound: Bound, value: Awaitable[Any]) -> None:
-        super().__init__(bridge, False, 0)
+        super().__init__(bridge, 0, 0)
         self._bound = bound
         self._value = value
 
-    def is_async(self) -> bool:
-        """See :class:`Work`."""
-        return True
-
     def act(self) -> Reply | Later:
         """See :class:`Work`."""
-        return self._await_result
+        return lambda: self._value
 
-    async def _await_result(self) -> Reply:
-        return self._bound.plan.encode(await self._value)
+    def encoded(self, value: Any) -> Reply:
+        """See :class:`Work`."""
+        return self._bound.plan.encode(value)
 
     def failed(self, error: Exception) -> bytes:
         """See :class:`Work`."""

@@ -12,7 +12,7 @@ class CallContext:
     """A :class:`coilbox.bindings.host.Context`.
 
     Calls that cannot end before they return share one for each sandbox and extension: those that
-    the guest waits for, without a time limit of their own.
+    the guest waits for, without a time limit of their own, and which return no stream.
     """
 
     __slots__ = ("_bridge", "_deadline", "abandoned", "state")

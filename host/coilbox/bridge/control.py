@@ -1,14 +1,14 @@
-"""Control messages: modules, begun calls, streams, answers."""
+"""Control messages: modules, waiting, begun calls, streams, answers."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from coilbox.bridge.forms import Buffer, Reply, length_of, malformed, unpack
+from coilbox.bridge.begun import Begun
+from coilbox.bridge.forms import Buffer, Reply, malformed, unpack
 from coilbox.bridge.handles import stale
 from coilbox.bridge.replies import Refused
 from coilbox.bridge.streams import Next, OpenStream
@@ -17,44 +17,38 @@ from coilbox.errors import UnsupportedValueError
 
 if TYPE_CHECKING:
     from coilbox.bridge.extensions import ExtensionBridge
-    from coilbox.bridge.work import Work
+    from coilbox.metering import CallMeter
 
-MAX_BEGUN: Final = 4096
-"""Begun calls of a sandbox whose replies were not fetched."""
-MAX_BEGUN_BYTES: Final = 64 << 20
-"""Bytes of the arguments and replies of these, when one more is begun."""
-MAX_HELD_BYTES: Final = 256 << 20
-"""Bytes of them at any time: a reply above it becomes an error, unless it is the only one."""
+NEXT: Final = 4
+"""The number of the one message that can be begun."""
 
 _NOTHING = pack([0, None])
 _LONGEST_WAIT = 1e6  # seconds; what is longer has no end
 
 
 class Control:
-    """Control messages of one guest; knows its begun calls.
+    """Control messages of one guest.
 
     Attributes:
+        begun: its begun calls.
         served: whether the guest was asked for something since this was last cleared.
     """
 
-    def __init__(self, bridge: ExtensionBridge) -> None:
+    def __init__(self, bridge: ExtensionBridge, meter: CallMeter) -> None:
         self.served = False
         self._bridge = bridge
-        self._begun: dict[int, Work] = {}
-        self._ended: dict[int, None] = {}  # in the order in which they ended
-        self._bytes = 0
-        self._lock = threading.Lock()
-        self._messages: tuple[tuple[int, Callable[..., Reply]], ...] = (
+        self.begun = Begun(bridge, meter)
+        self._messages: tuple[tuple[int | None, Callable[..., Reply]], ...] = (
             (1, self._module),
             (1, self._wait),
-            (1, self._fetch),
+            (None, self.begun.begin),
             (1, self._cancel),
             (2, self._next),
             (1, self._close),
             (3, self._answer),
         )
 
-    def perform(self, number: int, data: Buffer, begun: bool) -> Reply:
+    def perform(self, number: int, data: Buffer) -> Reply:
         """Handle a message.
 
         Raises:
@@ -64,57 +58,17 @@ class Control:
         if number >= len(self._messages):
             raise malformed(f"a control message of number {number}")
         count, handle = self._messages[number]
-        try:
-            items = unpack(data)
-        except UnsupportedValueError as error:
-            raise malformed(str(error)) from None
-        if type(items) is not list or len(items) != count:
-            raise malformed(f"control message {number} without its arguments")
-        return handle(*items, begun) if handle == self._next else handle(*items)
+        return handle(data) if count is None else handle(*_arguments(number, data, count))
 
-    # -- begun calls -----------------------------------------------------------------------------
-
-    def make_room(self, size: int) -> None:
-        """Check that one more call with so many bytes may be begun.
+    def next_work(self, data: Buffer, number: int) -> Next:
+        """A begun NEXT.
 
         Raises:
-            Refused: it may not.
+            Refused: it gets an error for a reply.
+            GuestProtocolError: it is none.
         """
-        if len(self._begun) >= MAX_BEGUN or self._bytes + size > MAX_BEGUN_BYTES:
-            raise Refused(
-                "CallLimitExceeded",
-                f"{MAX_BEGUN} calls may be awaited at the same time, with {MAX_BEGUN_BYTES} bytes",
-            )
-
-    def begin(self, work: Work) -> Reply:
-        """Begin a call; the reply with its number."""
-        with self._lock:
-            self._begun[work.number] = work
-            self._bytes += work.size
-        work.start()
-        return pack([2, work.number])
-
-    def ended(self, work: Work) -> None:
-        """Some work has ended."""
-        with self._lock:
-            if work.number not in self._begun:
-                return
-            size = length_of(work.reply)
-            held = self._bytes - work.size
-            if held and held + size > MAX_HELD_BYTES:
-                work.reply = _too_much().reply()
-                size = length_of(work.reply)
-            work.size += size
-            self._bytes += size
-            self._ended[work.number] = None
-
-    def _forget(self, number: int) -> Work | None:
-        with self._lock:
-            self._ended.pop(number, None)
-            work = self._begun.pop(number, None)
-            if work is not None:
-                self._bytes -= work.size
-        return work
+        handle, most = _arguments(NEXT, data, 2)
+        return self._next_of(handle, most, number)
 
     # -- messages --------------------------------------------------------------------------------
 
@@ -133,44 +87,26 @@ class Control:
         elif not self._can_end():
             raise Refused("RuntimeError", "nothing was begun that could end this wait")
         self.served = False
-        self._bridge.wait_until(lambda: bool(self._ended) or self.served, deadline)
-        with self._lock:
-            numbers = list(self._ended)
-            self._ended.clear()
-        return pack([0, numbers])
+        self._bridge.wait_until(lambda: self.begun.has_ended or self.served, deadline)
+        return self.begun.take()
 
     def _can_end(self) -> bool:
-        return (
-            bool(self._ended)
-            or self._bridge.is_asked
-            or any(not work.ended for work in self._begun.values())
-        )
-
-    def _fetch(self, number: Any) -> Reply:
-        work = self._begun.get(_integer(number))
-        if work is None:
-            raise Refused("StaleHandle", f"there is no call {number}")
-        if not work.ended:
-            raise Refused("RuntimeError", f"the call {number} has not ended")
-        self._forget(number)
-        return work.reply
+        return bool(self.begun) or self._bridge.is_asked
 
     def _cancel(self, number: Any) -> Reply:
-        work = self._forget(_integer(number))
-        if work is not None:
-            work.cancel()
+        self.begun.cancel(_integer(number))
         return _NOTHING
 
-    def _next(self, number: Any, most: Any, begun: bool) -> Reply:
+    def _next(self, handle: Any, most: Any) -> Reply:
+        return self._next_of(handle, most, 0).run()
+
+    def _next_of(self, handle: Any, most: Any, number: int) -> Next:
         if _integer(most) < 1:
             raise malformed("a stream asked for no items")
-        stream = self._bridge.handles.get(_integer(number))
+        stream = self._bridge.handles.get(_integer(handle))
         if not isinstance(stream, OpenStream):
-            raise stale(number)
-        if not begun:
-            return Next(stream, most, False).run()
-        self.make_room(0)
-        return self.begin(Next(stream, most, True))
+            raise stale(handle)
+        return Next(stream, most, number)
 
     def _close(self, number: Any) -> Reply:
         self._bridge.handles.close(_integer(number))
@@ -181,10 +117,14 @@ class Control:
         return _NOTHING
 
 
-def _too_much() -> Refused:
-    return Refused(
-        "CallLimitExceeded", f"results that were not taken have more than {MAX_HELD_BYTES} bytes"
-    )
+def _arguments(number: int, data: Buffer, count: int) -> list[Any]:
+    try:
+        items = unpack(data)
+    except UnsupportedValueError as error:
+        raise malformed(str(error)) from None
+    if type(items) is not list or len(items) != count:
+        raise malformed(f"control message {number} without its arguments")
+    return items
 
 
 def _integer(value: Any) -> int:

@@ -6,14 +6,14 @@ import asyncio
 import inspect
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from coilbox.bridge.asking import Asked
-from coilbox.bridge.bridge import Bridge, cancelled, there_is_no
+from coilbox.bridge.bridge import CONTROL, OPERATION, Bridge, cancelled, there_is_no
 from coilbox.bridge.calls import Awaited, Bound, Call
 from coilbox.bridge.context import CallContext
-from coilbox.bridge.control import Control
+from coilbox.bridge.control import NEXT, Control
 from coilbox.bridge.finishing import Finishing
 from coilbox.bridge.forms import Buffer, Reply
 from coilbox.bridge.handles import Handles
@@ -23,6 +23,7 @@ from coilbox.bridge.threads import loop_thread
 from coilbox.bridge.waiting import Waiting
 from coilbox.bridge.work import Work
 from coilbox.errors import EngineError, GuestProtocolError, UsageError
+from coilbox.metering import CallMeter
 
 
 class ExtensionBridge(Bridge):
@@ -33,6 +34,7 @@ class ExtensionBridge(Bridge):
         sandbox_id: names the sandbox in logs.
         serve: sends a request to the guest while it is in a host call, and returns its reply; on
             the thread that runs the guest.
+        meter: counts the calls that the guest begins together.
 
     Attributes:
         handles: what the guest has open.
@@ -42,7 +44,9 @@ class ExtensionBridge(Bridge):
         finishing: what closes on the event loop.
     """
 
-    def __init__(self, offer: Offer, sandbox_id: str, serve: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, offer: Offer, sandbox_id: str, serve: Callable[[bytes], bytes], meter: CallMeter
+    ) -> None:
         super().__init__(offer, sandbox_id)
         self.handles = Handles()
         self.lock = threading.Lock()
@@ -53,7 +57,7 @@ class ExtensionBridge(Bridge):
         self._waiting = Waiting()
         self._rings = False  # a ring is on its way
         self._running: set[Work] = set()
-        self._control = Control(self)
+        self._control = Control(self, meter)
         self._asked: dict[int, Asked] = {}  # in the order in which they came
         self._later: dict[int, Asked] = {}
         self._bound: dict[int, tuple[Bound, int]] = {}
@@ -91,9 +95,9 @@ class ExtensionBridge(Bridge):
 
     # -- calls -----------------------------------------------------------------------------------
 
-    def _call(self, number: int, data: Buffer, begun: bool) -> Reply:
+    def _call(self, number: int, data: Buffer) -> Reply:
         bound, position = self._bound.get(number) or self._bind(number)
-        if bound.simple and not begun:
+        if bound.simple:
             _, args, kwargs = bound.plan.arguments(data, None)
             value = None
             try:
@@ -103,13 +107,10 @@ class ExtensionBridge(Bridge):
                 if inspect.isawaitable(value):
                     return Awaited(self, bound, value).run()
                 return bound.failed(error)
-        if begun:
-            self._control.make_room(len(data))
-        call = Call(self, bound, position, data, begun)
-        return self._control.begin(call) if begun else call.run()
+        return Call(self, bound, position, data, 0).run()
 
-    def _manage(self, number: int, data: Buffer, begun: bool) -> Reply:
-        return self._control.perform(number, data, begun)
+    def _manage(self, number: int, data: Buffer) -> Reply:
+        return self._control.perform(number, data)
 
     def _bind(self, number: int) -> tuple[Bound, int]:
         found = self.offer.find(number)
@@ -127,21 +128,36 @@ class ExtensionBridge(Bridge):
 
     # -- for calls -------------------------------------------------------------------------------
 
-    def track(self, work: Work) -> None:
-        """Another thread works on this."""
+    def begun_work(self, function: int, data: Buffer, number: int) -> Work:
+        """Make the call that the guest begins as its ``number``.
+
+        Raises:
+            Refused: it may not be made.
+            GuestProtocolError: no generated module sends this.
+        """
+        if function == CONTROL | NEXT:
+            return self._control.next_work(data, number)
+        operation = function - OPERATION
+        bound, position = self._bound.get(operation) or self._bind(operation)
+        return Call(self, bound, position, data, number)
+
+    def track(self, works: Sequence[Work]) -> None:
+        """Other threads work on these."""
         with self.lock:
             if not self.stopped:
-                self._running.add(work)
+                self._running.update(works)
                 return
-        work.cancel()
+        for work in works:
+            work.cancel()
 
     def has_ended(self, work: Work, raised: BaseException | None) -> None:
         """Some work has ended, by an exception for the caller of the run if there is one."""
         with self.lock:
             self._running.discard(work)
+            if work.number:
+                self._control.begun.ended(work)
         if raised is not None:
             self.break_off(raised)
-        self._control.ended(work)
         if not loop_thread.is_current:
             self._waiting.ring()
         elif not self._rings:

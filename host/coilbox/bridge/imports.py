@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coilbox.bridge.bridge import CONTROL
+from coilbox.bridge.bridge import count_call
 from coilbox.bridge.forms import Reply, length_of
 from coilbox.engines.protocol import HostImport, Instance, StopGuest
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
@@ -24,7 +24,7 @@ def _host_call(
     instance: Instance, number: int, args: int, args_length: int, reply: int, capacity: int
 ) -> int:
     session = _session(instance)
-    session.meter.called(args_length, 0 if number & CONTROL else 1)
+    count_call(session.meter, number, args_length)
     if args_length <= _COPIED:
         data = session.bridge.perform(number, instance.read(args, args_length))
     else:

@@ -18,6 +18,7 @@ from coilbox.limits import DEFAULT_LIMITS
 if TYPE_CHECKING:  # a sandbox without extensions does not import what they need
     from coilbox.bindings.host import Extension
     from coilbox.bridge.plans import ExtensionPlan, OperationPlan
+    from coilbox.metering import CallMeter
 
 
 class Offer:
@@ -85,18 +86,19 @@ class Offer:
         self._bases.append(self.count)
         self.count += len(plan.operations)
 
-    def bridge(self, sandbox_id: str, serve: Callable[[bytes], bytes]) -> Bridge:
+    def bridge(self, sandbox_id: str, serve: Callable[[bytes], bytes], meter: CallMeter) -> Bridge:
         """The bridge for one life of the sandbox.
 
         Args:
             sandbox_id: names the sandbox in logs.
             serve: sends a request to the guest while it is in a host call, and returns its reply.
+            meter: counts the calls that the guest begins together.
         """
         if not self._given:
             return Bridge(self, sandbox_id)
         from coilbox.bridge.extensions import ExtensionBridge
 
-        return ExtensionBridge(self, sandbox_id, serve)
+        return ExtensionBridge(self, sandbox_id, serve, meter)
 
     def find(self, number: int) -> tuple[int, OperationPlan, Callable[..., Any] | None] | None:
         """The extension's position, the operation and its function (None for a method).

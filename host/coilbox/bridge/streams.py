@@ -99,6 +99,7 @@ class OpenStream:
                 return
             self._closed = True
             busy = self._busy
+        self.call.abandon()
         if self._async is not None:
             self.call.let_go()  # what still goes on for a moment is none of the guest's
             self.call.bridge.finishing.add(self._close_async())
@@ -226,22 +227,23 @@ class OpenStream:
 class Next(Work):
     """The guest asks for items of a stream."""
 
-    def __init__(self, stream: OpenStream, most: int, begun: bool) -> None:
-        super().__init__(stream.call.bridge, begun, 0)
+    def __init__(self, stream: OpenStream, most: int, number: int) -> None:
+        super().__init__(stream.call.bridge, number, 0)
+        self.is_async = stream.is_async
         self._stream = stream
         self._most = most
         self._limiter = stream.call.bound.limiter
         self.timeout = self._limiter.timeout if self._limiter is not None else None
 
-    def is_async(self) -> bool:
-        """See :class:`Work`."""
-        return self._stream.is_async
-
     def act(self) -> Reply | Later:
         """See :class:`Work`."""
-        if self._stream.is_async:
+        if self.is_async:
             return lambda: self._stream.next_async(self._most)
         return self._stream.next(self._most)
+
+    def encoded(self, value: Reply) -> Reply:
+        """See :class:`Work`."""
+        return value
 
     def failed(self, error: Exception) -> bytes:
         """See :class:`Work`."""

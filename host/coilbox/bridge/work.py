@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from coilbox.bridge.forms import Reply
 from coilbox.bridge.replies import Refused
-from coilbox.bridge.threads import Job, loop_thread, pool
+from coilbox.bridge.threads import loop_thread, pool
 
 if TYPE_CHECKING:
     from coilbox.bridge.extensions import ExtensionBridge
 
-_numbers = itertools.count(1)
-
-
-Later = Callable[[], Awaitable[Reply]]
-"""Makes what is awaited for a reply, on the event loop."""
+Later = Callable[[], Awaitable[Any]]
+"""Makes what is awaited for a result, on the event loop."""
 
 
 class Work(ABC):
@@ -30,39 +26,42 @@ class Work(ABC):
 
     Args:
         bridge: the sandbox's.
-        begun: whether the guest does not wait for it now.
+        number: the guest's number for it; 0 if it waits.
         size: bytes that it holds until it has ended.
 
     Attributes:
-        number: the number that the guest has for it; 0 if it waits.
+        number: the guest's number for it; 0 if it waits.
+        is_async: whether ``act`` only makes a coroutine, so that no thread needs to wait for it.
         ended: whether it has ended.
         reply: the reply, once it has ended.
         size: bytes that it holds.
     """
 
     timeout: float | None = None
+    is_async = False
 
-    def __init__(self, bridge: ExtensionBridge, begun: bool, size: int) -> None:
+    def __init__(self, bridge: ExtensionBridge, number: int, size: int) -> None:
         self.bridge = bridge
-        self.number = next(_numbers) if begun else 0
+        self.number = number
         self.ended = False
         self.reply: Reply = b""
         self.size = size
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._on_loop = False
+        self._on_loop = False  # whether the event loop has, or will have, to do with it
         self._on_thread = False
         self._abandoned = False
+        self._awaiting = False
 
     # -- what subclasses do ----------------------------------------------------------------------
 
     @abstractmethod
-    def is_async(self) -> bool:
-        """Whether ``act`` only makes a coroutine, so that no thread needs to wait for it."""
+    def act(self) -> Reply | Later:
+        """Do it, or begin to. May block, unless ``is_async``."""
 
     @abstractmethod
-    def act(self) -> Reply | Later:
-        """Do it, or begin to. May block, unless ``is_async()``."""
+    def encoded(self, value: Any) -> Reply:
+        """The reply for a result that was awaited."""
 
     @abstractmethod
     def failed(self, error: Exception) -> bytes:
@@ -85,22 +84,12 @@ class Work(ABC):
 
     def run(self) -> Reply:
         """Do it and wait."""
-        if self.timeout is not None or self.is_async():
-            self.start()
+        if self.timeout is not None or self.is_async:
+            start(self.bridge, [self])
         else:
             self._act()
         self.bridge.wait_for(self)
         return self.reply
-
-    def start(self) -> None:
-        """Have other threads do it."""
-        self.bridge.track(self)
-        if self.timeout is not None:
-            self._submit(self._start_timer)
-        if self.is_async():
-            self._submit(self._act)
-        else:
-            self.bridge.jobs.submit(self, self._act_on_thread)
 
     def cancel(self) -> None:
         """Nobody wants it any more. From any thread."""
@@ -111,11 +100,23 @@ class Work(ABC):
 
     # -- on whatever thread works on it ----------------------------------------------------------
 
-    def _submit(self, job: Job) -> None:
-        self._on_loop = True
-        loop_thread.submit(job)
+    def leave_to_loop(self) -> bool:
+        """Whether the event loop has anything to do for it: run it, or see to its time."""
+        self._on_loop = self.is_async or self.timeout is not None
+        return self._on_loop
 
-    def _act_on_thread(self) -> None:
+    def act_on_loop(self) -> None:
+        """Do what the event loop has to do, on it."""
+        if self.ended:
+            return
+        if self.timeout is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self.timeout, self._time_out)
+        if self.is_async:
+            self._act()
+
+    def act_on_thread(self) -> None:
+        """Do it, on a thread of the pool."""
         with self.bridge.lock:
             if self.ended:
                 return
@@ -145,19 +146,20 @@ class Work(ABC):
             elif loop_thread.is_current:
                 self._drive(reply)
             else:
-                self.bridge.track(self)
-                self._submit(lambda: self._drive(reply))
+                self.bridge.track([self])
+                self._on_loop = True
+                loop_thread.submit(lambda: self._drive(reply))
 
     def _drive(self, later: Later) -> None:
         if self.ended:
             return
         self._task = asyncio.get_running_loop().create_task(self._await(later))
         self.bridge.tasks.add(self._task)
-        self._task.add_done_callback(self.bridge.tasks.discard)
 
     async def _await(self, later: Later) -> None:
+        self._awaiting = True
         try:
-            reply = await later()
+            reply = self.encoded(await later())
         except asyncio.CancelledError:
             self._fail(RuntimeError("the function cancelled itself"))  # unless we did
         except Exception as error:
@@ -168,6 +170,11 @@ class Work(ABC):
             self._finish(reply)
         if self._timer is not None:
             self._timer.cancel()
+        self._forget_task()
+
+    def _forget_task(self) -> None:
+        assert self._task is not None
+        self.bridge.tasks.discard(self._task)
 
     def _fail(self, error: Exception) -> None:
         if not self.ended:  # else it failed because of that, most likely
@@ -176,11 +183,6 @@ class Work(ABC):
     def _finish(self, reply: Reply) -> None:
         if not self._end(reply):
             self.discard()
-
-    def _start_timer(self) -> None:
-        if not self.ended and self.timeout is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self.timeout, self._time_out)
 
     def _time_out(self) -> None:
         if self._end(self.timed_out().reply(), given_up=True):
@@ -192,6 +194,8 @@ class Work(ABC):
             self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
+            if not self._awaiting:
+                self._forget_task()  # it never comes to do it
 
     def _end(
         self, reply: Reply, raised: BaseException | None = None, *, given_up: bool = False
@@ -212,3 +216,19 @@ class Work(ABC):
             self.release()
         self.bridge.has_ended(self, raised)
         return True
+
+
+def start(bridge: ExtensionBridge, works: Sequence[Work]) -> None:
+    """Have other threads do all of ``works``, which are the bridge's."""
+    bridge.track(works)
+    for_loop = [work for work in works if work.leave_to_loop()]
+    if for_loop:
+        loop_thread.submit(lambda: _act_on_loop(for_loop))
+    for work in works:
+        if not work.is_async:
+            bridge.jobs.submit(work, work.act_on_thread)
+
+
+def _act_on_loop(works: Sequence[Work]) -> None:
+    for work in works:
+        work.act_on_loop()

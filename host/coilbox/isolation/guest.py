@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from coilbox.bridge.bridge import CONTROL
+from coilbox.bridge.bridge import BATCH_BYTES, count_call
 from coilbox.bridge.forms import length_of
 from coilbox.clock import GuestClock
 from coilbox.engines.protocol import StopGuest
@@ -106,7 +106,7 @@ class WorkerGuest:
         status = 0
         for _ in range(2):  # one that waited may have been killed meanwhile
             worker = take_worker(image, engine)
-            largest = max(CHUNK, self._limits.value_bytes)
+            largest = max(CHUNK, self._limits.value_bytes + BATCH_BYTES)
             channel = wire.Channel(worker.sock, largest, self._patience)
             try:
                 channel.send(wire.SETUP, setup)
@@ -234,7 +234,7 @@ class WorkerGuest:
     def _host_call(self, number: int, data: bytes) -> bytes:
         owner = self._owner
         assert owner is not None
-        owner.meter.called(len(data), 0 if number & CONTROL else 1)
+        count_call(owner.meter, number, len(data))
         reply = owner.bridge.perform(number, data)
         length = length_of(reply)
         owner.meter.replied(length)

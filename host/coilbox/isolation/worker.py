@@ -129,6 +129,10 @@ class _RemoteMeter:
         if size > self._value_bytes:
             raise StopGuest(value_too_large(size, self._value_bytes))
 
+    def batch(self, size: int, spare: int) -> None:
+        """Refuse calls that are begun together and are above it."""
+        self.called(size - spare)
+
     def replied(self, size: int) -> None:
         """Nothing: the host has counted it."""
 

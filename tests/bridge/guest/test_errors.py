@@ -63,3 +63,37 @@ def test_errors_of_the_bridge_are_classes(guest: Guest) -> None:
         names
     """
     assert "RateLimitExceeded" in guest.value(code)
+
+
+def test_errors_can_be_copied_and_pickled(guest: Guest) -> None:
+    code = """
+        import copy, pickle
+        from _coilbox_runtime.host_errors import host_error
+        def caught(call):
+            try:
+                call()
+            except Exception as error:
+                error.add_note("noted")
+                return error
+        errors = [
+            caught(lambda: probe.fail("lost")),
+            caught(lambda: probe.fail("wrong")),
+            host_error({"type": "ZeroDivisionError", "message": "by zero"}),
+            host_error({"type": "acme.Unknown", "message": "of the host"}),
+            coilbox.RateLimitExceeded("often"),
+            coilbox.HostError("plain"),
+        ]
+        for error in errors:
+            pickled = pickle.loads(pickle.dumps(error))
+            for other in (copy.copy(error), copy.deepcopy(error), pickled):
+                assert type(other) is type(error), (type(other), type(error))
+                assert other.__dict__ == error.__dict__ and other.args == error.args
+                assert str(other) == str(error) and other is not error
+        [type(error).__name__ for error in errors], errors[0].__notes__, errors[0].where.x
+    """
+    names, notes, x = guest.value(code)
+    assert names == [
+        *("Lost", "HostInternalError", "ZeroDivisionError", "HostError"),
+        *("RateLimitExceeded", "HostError"),
+    ]
+    assert (notes, x) == (["noted"], 1)

@@ -126,6 +126,7 @@ uint32_t EXPORT(coilbox_request)(size_t size) {
   Py_DECREF(request);
   int failed = outcome == NULL || write_or_explain(outcome) < 0;
   Py_XDECREF(outcome);
+  coilbox_flush_begun();
   PyErr_Clear();
   if (failed)
     return NO_REPLY;

@@ -5,12 +5,11 @@
 #include "typed.h"
 
 enum {
-  COILBOX_BEGIN = 1u << 31,
   COILBOX_OPERATION = 1u << 24,
   COILBOX_CONTROL = 2u << 24,
 
   COILBOX_WAIT = 1,
-  COILBOX_FETCH = 2,
+  COILBOX_BEGIN = 2,
   COILBOX_CANCEL = 3,
   COILBOX_NEXT = 4,
   COILBOX_CLOSE = 5,
@@ -25,8 +24,11 @@ typedef struct {
   uint8_t small[4096];
 } coilbox_reply;
 
-/* Makes a call with what the writer holds, and frees the writer. 0, or -1 with an exception. */
+/* Makes a call with what the writer holds, and frees the writer, after the calls that were begun
+ * before it. 0, or -1 with an exception. */
 int coilbox_send(uint32_t function, coilbox_writer *writer, coilbox_reply *reply);
+/* Makes a call before those. */
+int coilbox_exchange(uint32_t function, const void *data, size_t size, coilbox_reply *reply);
 void coilbox_reply_free(coilbox_reply *reply);
 /* The bytes of a reply that is `[0, bytes]`, without a copy; NULL if it is another or small. */
 PyObject *coilbox_reply_bytes(coilbox_reply *reply);
@@ -46,15 +48,33 @@ typedef struct {
   coilbox_plan plan;
 } coilbox_module;
 
-/* Reads `[status, ...]`. The value of status 0 is read by `type`; of status 2, if `call` is not
- * NULL, `*call` gets the number and None is returned. */
+/* Reads `[status, ...]`; the value of status 0 is read by `type`. */
 PyObject *coilbox_read_reply(coilbox_reply *reply, const coilbox_plan *plan,
-                             const coilbox_type *type, uint64_t *call);
+                             const coilbox_type *type);
+PyObject *coilbox_read_message(const uint8_t *data, size_t size, const coilbox_plan *plan,
+                               const coilbox_type *type);
+
+/* ---- calls that are not waited for (begun.c) ---- */
+
+/* A writer for the arguments of one; 0, or -1 with an exception. */
+int coilbox_begin_start(coilbox_writer *writer, void *buffer, size_t capacity);
+/* Begins it and frees the writer; its future, or NULL. The reply is for an operation of a module,
+ * or for a stream; what the call exports is given back when it has ended. */
+PyObject *coilbox_begin(uint32_t function, coilbox_writer *writer, PyObject *source,
+                        size_t operation, PyObject *exports);
+PyObject *coilbox_wait(PyObject *module, PyObject *seconds);
+PyObject *coilbox_cancel(PyObject *module, PyObject *number);
+PyObject *coilbox_are_pending(PyObject *module, PyObject *ignored);
+
+/* ---- streams and other handles ---- */
+
 
 /* `owner` is the resource whose method returned the stream, or NULL; `exports` is stolen. */
 PyObject *coilbox_stream_new(coilbox_module *module, const coilbox_type *item, uint64_t handle,
                              PyObject *exports, PyObject *owner);
-/* An awaitable that has its value; steals it, NULL included. */
+/* Takes the reply to a request for items; 0, or -1 with an exception. */
+int coilbox_stream_take(PyObject *stream, const uint8_t *data, size_t size);
+/* An awaitable that has its value, which it steals. */
 PyObject *coilbox_ready(PyObject *value);
 int coilbox_close_handle(uint64_t handle);
 
@@ -64,8 +84,9 @@ extern PyTypeObject coilbox_module_type, coilbox_stream_type, coilbox_ready_type
 typedef struct {
   PyObject *find_plan; /* (name) -> the module's plan; ImportError */
   PyObject *export;    /* (module, operation, parameter, value, is it a stream, is the call begun) -> number */
+  PyObject *lend;      /* ([number], begun): how the stream is read that keeps exported values */
   PyObject *release;   /* ([number]): exported values are no longer needed */
-  PyObject *pending;   /* (module, operation, call, exports) -> future of the call */
+  PyObject *pending;   /* () -> future of a call that is begun */
   PyObject *read_more; /* (stream) -> awaitable of its next item */
 } coilbox_bridge_hooks_t;
 extern coilbox_bridge_hooks_t coilbox_bridge_hooks;

@@ -95,6 +95,10 @@ static int take_call(PyObject *const *args, Py_ssize_t count, const coilbox_modu
   return -1;
 }
 
+static uint32_t call_number(const outgoing *call) {
+  return COILBOX_OPERATION | (call->module->plan.base + (uint32_t)call->operation);
+}
+
 /* Sends a call; what it lends is taken back here only if it was not sent. */
 static int send_call(outgoing *call, PyObject *self, PyObject *const *args, Py_ssize_t count,
                      coilbox_reply *reply) {
@@ -105,14 +109,10 @@ static int send_call(outgoing *call, PyObject *self, PyObject *const *args, Py_s
     return -1;
   coilbox_flush_dropped();
   coilbox_writer_start(&writer, arguments, sizeof arguments);
-  if (write_arguments(call, args[1], &writer) < 0) {
+  if (write_arguments(call, args[1], &writer) < 0)
     coilbox_writer_free(&writer);
-  } else {
-    uint32_t number = call->module->plan.base + (uint32_t)call->operation;
-    if (coilbox_send(COILBOX_OPERATION | (call->begun ? COILBOX_BEGIN : 0) | number, &writer,
-                     reply) == 0)
-      return 0;
-  }
+  else if (coilbox_send(call_number(call), &writer, reply) == 0)
+    return 0;
   coilbox_drop_exports(call->exports);
   return -1;
 }
@@ -127,7 +127,7 @@ static PyObject *module_call(PyObject *self, PyObject *const *args, Py_ssize_t c
   if (send_call(&call, self, args, count, &reply) < 0)
     return NULL;
   PyObject *value =
-      coilbox_read_reply(&reply, &call.module->plan, result_type(&call), NULL);
+      coilbox_read_reply(&reply, &call.module->plan, result_type(&call));
   coilbox_reply_free(&reply);
   if (call.exports) {
     coilbox_drop_exports(call.exports);
@@ -137,23 +137,22 @@ static PyObject *module_call(PyObject *self, PyObject *const *args, Py_ssize_t c
 }
 
 static PyObject *module_acall(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-  outgoing call = {.begun = true};
-  coilbox_reply reply;
-  if (send_call(&call, self, args, count, &reply) < 0)
+  outgoing call = {.module = (coilbox_module *)self, .begun = true};
+  uint8_t arguments[1024];
+  coilbox_writer writer;
+  if (take_call(args, count, call.module, &call.operation) < 0)
     return NULL;
-  uint64_t number = 0;
-  PyObject *value =
-      coilbox_read_reply(&reply, &call.module->plan, result_type(&call), &number);
-  coilbox_reply_free(&reply);
-  if (value == NULL || number == 0) {
+  coilbox_flush_dropped();
+  PyObject *future = NULL;
+  if (coilbox_begin_start(&writer, arguments, sizeof arguments) < 0 ||
+      write_arguments(&call, args[1], &writer) < 0)
+    coilbox_writer_free(&writer);
+  else
+    future = coilbox_begin(call_number(&call), &writer, self, call.operation, call.exports);
+  if (future)
+    Py_XDECREF(call.exports);
+  else
     coilbox_drop_exports(call.exports);
-    return coilbox_ready(value);
-  }
-  Py_DECREF(value);
-  PyObject *future = PyObject_CallFunction(
-      coilbox_bridge_hooks.pending, "OnKO", self, (Py_ssize_t)call.operation,
-      (unsigned long long)number, call.exports ? call.exports : Py_None);
-  Py_XDECREF(call.exports);
   return future;
 }
 
@@ -169,7 +168,7 @@ static PyObject *module_stream(PyObject *self, PyObject *const *args, Py_ssize_t
   coilbox_reply reply;
   if (send_call(&call, self, args, count, &reply) < 0)
     return NULL;
-  PyObject *value = coilbox_read_reply(&reply, &call.module->plan, &handle_type, NULL);
+  PyObject *value = coilbox_read_reply(&reply, &call.module->plan, &handle_type);
   coilbox_reply_free(&reply);
   unsigned long long handle = value ? PyLong_AsUnsignedLongLong(value) : 0;
   Py_XDECREF(value);
@@ -179,21 +178,6 @@ static PyObject *module_stream(PyObject *self, PyObject *const *args, Py_ssize_t
                               method_owner(args[1]));
   coilbox_drop_exports(call.exports);
   return PyErr_Occurred() ? NULL : coilbox_malformed("not a stream");
-}
-
-static PyObject *module_fetch(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-  coilbox_module *module = (coilbox_module *)self;
-  size_t operation;
-  if (take_call(args, count, module, &operation) < 0)
-    return NULL;
-  uint64_t call = PyLong_AsUnsignedLongLong(args[1]);
-  coilbox_reply reply;
-  if (PyErr_Occurred() || coilbox_control(COILBOX_FETCH, &call, 1, &reply) < 0)
-    return NULL;
-  PyObject *value = coilbox_read_reply(&reply, &module->plan,
-                                       module->plan.operations[operation].returns, NULL);
-  coilbox_reply_free(&reply);
-  return value;
 }
 
 /* ---- values of callbacks and of streams to the host ---- */
@@ -325,7 +309,6 @@ static PyMethodDef methods[] = {
     {"call", FAST(module_call), "call(operation, arguments): call it and wait for the result."},
     {"acall", FAST(module_acall), "acall(operation, arguments): the same, to be awaited."},
     {"stream", FAST(module_stream), "stream(operation, arguments): open a stream."},
-    {"fetch", FAST(module_fetch), "fetch(operation, call): the result of a call that has ended."},
     {"ready", module_ready, METH_O, "ready(classes): the module's classes, by name."},
     {"read_arguments", FAST(module_read_arguments),
      "read_arguments(operation, parameter, data): what the host calls a callback with."},

@@ -114,6 +114,10 @@ size_t coilbox_large_size(const void *block); /* 0: it is none */
 void coilbox_large_free(void *block);
 bool coilbox_large_resize(void *block, size_t size); /* in its place, if there is room */
 
+/* Has the host begin the calls that were begun here: before any other call, and at the end of a
+ * request. 0, or -1 with an exception set. */
+int coilbox_flush_begun(void);
+
 PyMODINIT_FUNC PyInit__coilbox(void);
 PyObject *coilbox_host_function(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *coilbox_freeze(PyObject *module, PyObject *ignored);

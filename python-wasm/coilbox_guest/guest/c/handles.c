@@ -42,7 +42,7 @@ int coilbox_close_handle(uint64_t handle) {
   coilbox_reply reply;
   if (coilbox_control(COILBOX_CLOSE, &handle, 1, &reply) < 0)
     return -1;
-  PyObject *value = coilbox_read_reply(&reply, NULL, NULL, NULL);
+  PyObject *value = coilbox_read_reply(&reply, NULL, NULL);
   coilbox_reply_free(&reply);
   Py_XDECREF(value);
   return value ? 0 : -1;

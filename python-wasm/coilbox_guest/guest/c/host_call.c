@@ -66,13 +66,18 @@ void coilbox_reply_free(coilbox_reply *reply) {
 
 /* ---- sending ---- */
 
-int coilbox_send(uint32_t function, coilbox_writer *writer, coilbox_reply *reply) {
+int coilbox_exchange(uint32_t function, const void *data, size_t size, coilbox_reply *reply) {
   reply->large = NULL;
   reply->data = reply->small;
-  reply->size = coilbox_host_call(function, writer->data, writer->length, reply->small,
-                                  sizeof reply->small);
-  coilbox_writer_free(writer);
+  reply->size = coilbox_host_call(function, data, size, reply->small, sizeof reply->small);
   return reply->size <= sizeof reply->small ? 0 : fetch_large(reply);
+}
+
+int coilbox_send(uint32_t function, coilbox_writer *writer, coilbox_reply *reply) {
+  int failed = coilbox_flush_begun() < 0 ||
+               coilbox_exchange(function, writer->data, writer->length, reply) < 0;
+  coilbox_writer_free(writer);
+  return failed ? -1 : 0;
 }
 
 int coilbox_control(uint32_t message, const uint64_t *args, size_t count, coilbox_reply *reply) {
@@ -129,7 +134,7 @@ static PyObject *call_host(PyObject *self, PyObject *const *args, Py_ssize_t cou
   coilbox_reply reply;
   if (coilbox_send((uint32_t)PyLong_AsUnsignedLong(self), &writer, &reply) < 0)
     return NULL;
-  PyObject *value = coilbox_read_reply(&reply, NULL, NULL, NULL);
+  PyObject *value = coilbox_read_reply(&reply, NULL, NULL);
   coilbox_reply_free(&reply);
   return value;
 }

@@ -32,8 +32,8 @@ static PyObject *set_hooks(PyObject *module, PyObject *args, PyObject *kwargs) {
 static PyObject *set_bridge_hooks(PyObject *module, PyObject *args, PyObject *kwargs) {
   (void)module;
   (void)args;
-  static const char *const names[] = {"find_plan", "export",    "release",
-                                      "pending",   "read_more", NULL};
+  static const char *const names[] = {"find_plan", "export",  "lend",
+                                      "release",   "pending", "read_more", NULL};
   _Static_assert(
       sizeof names / sizeof *names - 1 == sizeof coilbox_bridge_hooks / sizeof(PyObject *), "");
   return take_hooks((PyObject **)&coilbox_bridge_hooks, names, kwargs);
@@ -58,7 +58,7 @@ static PyObject *control(PyObject *module, PyObject *const *args, Py_ssize_t cou
   coilbox_reply reply;
   if (coilbox_send(COILBOX_CONTROL | (uint32_t)message, &writer, &reply) < 0)
     return NULL;
-  PyObject *value = coilbox_read_reply(&reply, NULL, NULL, NULL);
+  PyObject *value = coilbox_read_reply(&reply, NULL, NULL);
   coilbox_reply_free(&reply);
   return value;
 }
@@ -101,6 +101,10 @@ static PyMethodDef methods[] = {
      METH_VARARGS | METH_KEYWORDS, "Give the bridge the functions that it calls; once, at boot."},
     {"control", (PyCFunction)(void (*)(void))control, METH_FASTCALL,
      "control(message, arguments): send a control message to the host."},
+    {"wait", coilbox_wait, METH_O,
+     "wait(seconds): for begun calls to end, or for the host to call; None is without end."},
+    {"cancel", coilbox_cancel, METH_O, "cancel(number): forget a call that was begun."},
+    {"are_pending", coilbox_are_pending, METH_NOARGS, "Whether begun calls are waited for."},
     {"host_function", (PyCFunction)(void (*)(void))coilbox_host_function, METH_FASTCALL,
      "host_function(number, name, module_name): a callable for a function of the host."},
     {"encode", encode, METH_O, "The value as bytes of the codec."},

@@ -1,4 +1,4 @@
-/* A value that is awaited though it is there: what a call that was answered at once returns. */
+/* A value that is awaited though it is there, such as an item of a stream that is at hand. */
 #include "bridge.h"
 
 typedef struct {
@@ -7,8 +7,6 @@ typedef struct {
 } ready_object;
 
 PyObject *coilbox_ready(PyObject *value) {
-  if (value == NULL)
-    return NULL;
   ready_object *made = PyObject_New(ready_object, &coilbox_ready_type);
   if (made)
     made->value = value;

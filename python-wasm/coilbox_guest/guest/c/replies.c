@@ -1,4 +1,4 @@
-/* What the host answers: values, errors, and calls that go on. */
+/* What the host answers: values and errors. */
 #include "bridge.h"
 
 static PyObject *raise_error(PyObject *error) {
@@ -19,7 +19,7 @@ static PyObject *bridge_error(coilbox_reader *reader) {
 }
 
 static PyObject *read_status(coilbox_reader *reader, const coilbox_plan *plan,
-                             const coilbox_type *type, uint64_t *call) {
+                             const coilbox_type *type) {
   Py_ssize_t count = coilbox_read_array(reader);
   int64_t status = count < 0 ? -1 : coilbox_read_number(reader);
   if (status < 0)
@@ -29,13 +29,6 @@ static PyObject *read_status(coilbox_reader *reader, const coilbox_plan *plan,
     return type ? coilbox_read_typed(reader, type) : coilbox_read_value(reader);
   if (status == 1 && count == 2)
     return raise_error(bridge_error(reader));
-  if (status == 2 && count == 2 && call) {
-    int64_t number = coilbox_read_number(reader);
-    if (number <= 0)
-      return number < 0 ? NULL : coilbox_malformed("a call without a number");
-    *call = (uint64_t)number;
-    Py_RETURN_NONE;
-  }
   if (status == 3 && count == 3 && plan)
     return raise_error(coilbox_read_error(reader, plan));
   return coilbox_malformed("a reply of no kind");
@@ -49,12 +42,15 @@ static bool may_be_bytes(const coilbox_type *type) {
 }
 
 PyObject *coilbox_read_reply(coilbox_reply *reply, const coilbox_plan *plan,
-                             const coilbox_type *type, uint64_t *call) {
+                             const coilbox_type *type) {
   PyObject *value = may_be_bytes(type) ? coilbox_reply_bytes(reply) : NULL;
-  if (value)
-    return value;
-  coilbox_reader reader = {.next = reply->data, .end = reply->data + reply->size};
-  value = read_status(&reader, plan, type, call);
+  return value ? value : coilbox_read_message(reply->data, reply->size, plan, type);
+}
+
+PyObject *coilbox_read_message(const uint8_t *data, size_t size, const coilbox_plan *plan,
+                               const coilbox_type *type) {
+  coilbox_reader reader = {.next = data, .end = data + size};
+  PyObject *value = read_status(&reader, plan, type);
   if (value && reader.next != reader.end) {
     Py_DECREF(value);
     return coilbox_malformed("bytes after its end");

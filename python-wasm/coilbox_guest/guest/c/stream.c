@@ -85,19 +85,16 @@ static int take_items(stream_object *stream, coilbox_reader *reader) {
 }
 
 /* Reads `[0, [finished, [item, ...]]]`; other replies are as for calls. */
-static int take_reply(stream_object *stream, coilbox_reply *reply, uint64_t *call) {
-  const coilbox_plan *plan = &stream->module->plan;
-  coilbox_reader reader = {.next = reply->data, .end = reply->data + reply->size};
+static int take_reply(stream_object *stream, const uint8_t *data, size_t size) {
+  coilbox_reader reader = {.next = data, .end = data + size};
   static const uint8_t head[] = {0x92, 0x00, 0x92};
-  if (reply->size < 5 || memcmp(reply->data, head, sizeof head) != 0) {
+  if (size < 5 || memcmp(data, head, sizeof head) != 0) {
     static const coilbox_type none = {.kind = COILBOX_NONE, .name = "none"};
-    PyObject *value = coilbox_read_reply(reply, plan, &none, call);
+    PyObject *value = coilbox_read_message(data, size, &stream->module->plan, &none);
     Py_XDECREF(value);
-    if (value && (call == NULL || *call == 0)) {
+    if (value)
       coilbox_malformed("not items of a stream");
-      return -1;
-    }
-    return value ? 0 : -1;
+    return -1;
   }
   reader.next += sizeof head;
   uint8_t finished = *reader.next++;
@@ -113,11 +110,19 @@ static int take_reply(stream_object *stream, coilbox_reply *reply, uint64_t *cal
   }
   if (finished == 0xc3)
     end(stream);
-  if (reply->size < LARGE_REPLY / 2 && stream->window < LAST_WINDOW)
+  if (size < LARGE_REPLY / 2 && stream->window < LAST_WINDOW)
     stream->window *= 2;
-  else if (reply->size > LARGE_REPLY && stream->window > 1)
+  else if (size > LARGE_REPLY && stream->window > 1)
     stream->window /= 2;
   return 0;
+}
+
+int coilbox_stream_take(PyObject *self, const uint8_t *data, size_t size) {
+  stream_object *stream = (stream_object *)self;
+  if (take_reply(stream, data, size) == 0)
+    return 0;
+  end(stream); /* a stream that raised has ended, as a generator has */
+  return -1;
 }
 
 /* Whether a future still waits for items; -1 with an exception. */
@@ -130,27 +135,37 @@ static int is_waiting(stream_object *stream) {
   return result;
 }
 
-/* Asks for items; `call` is NULL if the answer must come now. */
-static int ask(stream_object *stream, uint64_t *call) {
+/* Makes it ready to be read: with `await`, or plainly. 0, or -1 with an exception. */
+static int prepare(stream_object *stream, bool begun) {
   int busy = stream->asking ? 1 : is_waiting(stream);
-  if (busy) {
-    if (busy > 0)
-      PyErr_SetString(PyExc_RuntimeError, "the stream is already being read");
+  if (busy > 0)
+    PyErr_SetString(PyExc_RuntimeError, "the stream is already being read");
+  if (busy)
     return -1;
-  }
+  PyObject *lent = stream->exports == NULL
+                       ? Py_NewRef(Py_None)
+                       : PyObject_CallFunctionObjArgs(coilbox_bridge_hooks.lend, stream->exports,
+                                                      begun ? Py_True : Py_False, NULL);
+  Py_XDECREF(lent);
+  coilbox_flush_dropped();
+  return lent ? 0 : -1;
+}
+
+/* Asks for items and waits. */
+static int ask(stream_object *stream) {
+  if (prepare(stream, false) < 0)
+    return -1;
   uint64_t args[] = {stream->handle, stream->window};
   coilbox_reply reply;
   stream->asking = true;
-  coilbox_flush_dropped();
-  uint32_t begin = call ? COILBOX_BEGIN : 0;
-  int failed = coilbox_control(COILBOX_NEXT | begin, args, 2, &reply);
+  int failed = coilbox_control(COILBOX_NEXT, args, 2, &reply);
   stream->asking = false;
-  if (failed == 0) {
-    failed = take_reply(stream, &reply, call);
+  if (failed) {
+    end(stream);
+  } else {
+    failed = coilbox_stream_take((PyObject *)stream, reply.data, reply.size);
     coilbox_reply_free(&reply);
   }
-  if (failed)
-    end(stream); /* a stream that raised has ended, as a generator has */
   coilbox_flush_dropped();
   return failed;
 }
@@ -162,7 +177,7 @@ static PyObject *next_item(stream_object *stream) {
 static PyObject *stream_next(PyObject *self) {
   stream_object *stream = (stream_object *)self;
   PyObject *item = next_item(stream);
-  if (item || stream->handle == 0 || ask(stream, NULL) < 0)
+  if (item || stream->handle == 0 || ask(stream) < 0)
     return item;
   return next_item(stream);
 }
@@ -181,27 +196,22 @@ static PyObject *stream_anext(PyObject *self) {
 
 /* ---- for read_more, in Python ---- */
 
+/* Asks for items; a future of their coming. */
 static PyObject *stream_begin(PyObject *self, PyObject *ignored) {
   (void)ignored;
-  uint64_t call = 0;
-  if (ask((stream_object *)self, &call) < 0)
-    return NULL;
-  return call ? PyLong_FromUnsignedLongLong(call) : Py_NewRef(Py_None);
-}
-
-static PyObject *stream_fetch(PyObject *self, PyObject *number) {
   stream_object *stream = (stream_object *)self;
-  uint64_t call = PyLong_AsUnsignedLongLong(number);
-  coilbox_reply reply;
-  if (PyErr_Occurred() || coilbox_control(COILBOX_FETCH, &call, 1, &reply) < 0)
+  uint8_t buffer[40];
+  coilbox_writer writer;
+  if (prepare(stream, true) < 0)
     return NULL;
-  int failed = take_reply(stream, &reply, NULL);
-  coilbox_reply_free(&reply);
-  if (failed) {
-    end(stream);
+  if (coilbox_begin_start(&writer, buffer, sizeof buffer) < 0 ||
+      coilbox_write_array(&writer, 2) < 0 ||
+      coilbox_write_int(&writer, (int64_t)stream->handle) < 0 ||
+      coilbox_write_int(&writer, (int64_t)stream->window) < 0) {
+    coilbox_writer_free(&writer);
     return NULL;
   }
-  Py_RETURN_NONE;
+  return coilbox_begin(COILBOX_CONTROL | COILBOX_NEXT, &writer, self, 0, NULL);
 }
 
 /* A tuple of the next item, or None if none is at hand; StopAsyncIteration at the end. */
@@ -289,7 +299,6 @@ static void stream_dealloc(PyObject *self) {
 static PyMethodDef methods[] = {
     {"close", stream_close, METH_NOARGS, "End it: the host frees what it holds for it."},
     {"_begin", stream_begin, METH_NOARGS, NULL},
-    {"_fetch", stream_fetch, METH_O, NULL},
     {"_take", stream_take, METH_NOARGS, NULL},
     {"__enter__", stream_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))stream_exit, METH_FASTCALL, NULL},

@@ -2,7 +2,7 @@
 
 import selectors
 
-from _coilbox_runtime import calls
+import _coilbox
 
 _POLL = 0.05  # seconds between looks at files while calls of the host are awaited
 
@@ -11,14 +11,14 @@ class _Selector(selectors.DefaultSelector):
     """Waits for calls of the host, if there are any under way, as well as for files."""
 
     def select(self, timeout=None):
-        if not calls.are_pending():
+        if not _coilbox.are_pending():
             return super().select(timeout)
         ready = super().select(0) if self.get_map() else []
         if ready:
             timeout = 0
         elif self.get_map() and (timeout is None or timeout > _POLL):
             timeout = _POLL
-        calls.wait(timeout if timeout is None else max(timeout, 0))
+        _coilbox.wait(timeout if timeout is None else max(timeout, 0))
         return ready
 
 

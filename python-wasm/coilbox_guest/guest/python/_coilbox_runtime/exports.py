@@ -25,8 +25,9 @@ _loops = []  # for coroutines that are run while no loop can
 class _Export:
     """What the host calls: the function or iterator, and which parameter tells its types.
 
-    The host waits for what goes on in `loop`: that of a call that was begun. Out of a plain call
-    there is none, as the loop that made it stands still.
+    The host waits for what goes on in `loop`: that of a call that was begun, or of who reads the
+    stream that the call returned. Out of a plain call there is none, as the loop that made it
+    stands still.
     """
 
     def __init__(self, module, operation, parameter, value, loop):
@@ -91,6 +92,13 @@ def export(module, operation, parameter, value, is_stream, begun):
     return number
 
 
+def lend(numbers, begun):
+    """Say how the stream is read that keeps these values: with `await`, or plainly."""
+    loop = asyncio.get_running_loop() if begun else None
+    for number in numbers:
+        _exports[number].loop = loop
+
+
 def release(numbers):
     """Forget values that the host no longer needs, and close what can be closed."""
     for number in numbers:
@@ -103,6 +111,8 @@ def serve(what, request, number, argument):
     """Answer a request of the host, or say that the answer comes later."""
     entry = _exports[number]
     answer = _SERVED[what]
+    if entry.loop is not None and entry.loop.is_closed():
+        entry.loop = None
     if entry.loop is not None:
         return answer(entry, request, argument)
     with _apart():

@@ -22,6 +22,21 @@ class HostError(Exception):
     def __str__(self):
         return self.message
 
+    def __reduce__(self):
+        cls = self.__class__
+        if _classes.get(cls.__name__) is cls:  # some are in no module
+            cls = cls.__name__
+        return _restored, (cls, self.args), self.__dict__
+
+
+def _restored(cls, args):
+    """Return an error that pickle or copy fills: its class may take other arguments."""
+    if isinstance(cls, str):
+        cls = _find_class(cls)
+    error = cls.__new__(cls, *args)
+    error.args = args
+    return error
+
 
 class HostInternalError(HostError):
     """A host function failed in a way that it does not declare; the host's log says how.
@@ -75,16 +90,23 @@ for _cls in _classes.values():
 
 def host_error(description):
     """Return the exception for a failed call: what its `type` names, with the other keys."""
-    name, message = description["type"], description["message"]
+    match description:
+        case {"type": str(name), "message": str(message)}:
+            pass
+        case _:
+            return ValueError("malformed value from the host: an error without type or message")
     try:
-        cls = _classes.get(name) or _classes.setdefault(name, _error_class(name))
-        error = cls(message)
+        error = _find_class(name)(message)
     except TypeError:  # a type that takes other arguments, like UnicodeDecodeError
         error = HostError(message)
     error.type = name
     for key in description.keys() - {"type", "message"}:
         setattr(error, key, description[key])
     return error
+
+
+def _find_class(name):
+    return _classes.get(name) or _classes.setdefault(name, _error_class(name))
 
 
 def _error_class(name):

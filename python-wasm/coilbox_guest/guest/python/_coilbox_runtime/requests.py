@@ -114,6 +114,7 @@ def install():
     _coilbox.set_bridge_hooks(
         find_plan=modules.find_plan,
         export=exports.export,
+        lend=exports.lend,
         release=exports.release,
         pending=calls.pending,
         read_more=calls.read_more,
