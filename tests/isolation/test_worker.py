@@ -40,13 +40,28 @@ def pid_of(box: Sandbox) -> int:
     return worker_of(box).pid
 
 
-def hang(pid: int) -> None:
-    """Stop a process, and wait until each of its threads has stopped."""
-    os.kill(pid, signal.SIGSTOP)
+def wait_until_stopped(pid: int) -> None:
+    """Wait until the kernel has stopped each thread of a process."""
+    deadline = time.monotonic() + 30
     while any(
         ") T " not in (task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()
     ):
+        assert time.monotonic() < deadline, "it runs"
         time.sleep(0.01)
+
+
+def hang(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the worker of a sandbox stand still, also when the host wakes it."""
+    worker = worker_of(box)
+    send = worker.signal
+
+    def other(number: signal.Signals) -> None:
+        if number != signal.SIGCONT:
+            send(number)
+
+    os.kill(worker.pid, signal.SIGSTOP)
+    wait_until_stopped(worker.pid)
+    monkeypatch.setattr(worker, "signal", other)
 
 
 def gone(pid: int) -> bool:
@@ -131,10 +146,29 @@ def test_cpu_time_is_limited(sandbox: SandboxFactory) -> None:
     assert type(box.run("while True: pass").error).__name__ == "CpuLimitExceeded"
 
 
-def test_a_hung_worker_is_killed(sandbox: SandboxFactory) -> None:
+def test_an_idle_worker_is_stopped(sandbox: SandboxFactory) -> None:
+    """It cannot use the CPU between runs, whatever its guest has made of it."""
+
+    def nested() -> object:
+        assert ") T " not in Path(f"/proc/{pid}/stat").read_text()
+        return box.run("20 + 1").check().value
+
+    box = sandbox(functions={"nested": nested})
+    pid = pid_of(box)
+    assert box.run("from coilbox import host; x = 1").error is None
+    wait_until_stopped(pid)
+    assert box.run("2 * host.nested()").check().value == 42
+    wait_until_stopped(pid)
+    assert box.run("1 / 0").error is not None
+    wait_until_stopped(pid)
+    box.close()
+    assert gone(pid)
+
+
+def test_a_hung_worker_is_killed(sandbox: SandboxFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     box = sandbox(limits=Limits(wall_seconds=0.5))
     pid = pid_of(box)
-    hang(pid)
+    hang(box, monkeypatch)
     result = box.run("1")
     assert isinstance(result.error, TimeLimitExceeded)
     assert gone(pid)
@@ -142,17 +176,21 @@ def test_a_hung_worker_is_killed(sandbox: SandboxFactory) -> None:
     assert box.run("2").value == 2
 
 
-def test_a_hung_worker_is_killed_when_cancelled(sandbox: SandboxFactory) -> None:
+def test_a_hung_worker_is_killed_when_cancelled(
+    sandbox: SandboxFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     box = sandbox()
-    hang(pid_of(box))
+    hang(box, monkeypatch)
     threading.Timer(0.2, box.cancel).start()
     assert isinstance(box.run("1").error, GuestCancelled)
 
 
-def test_a_worker_that_does_not_read_is_killed(sandbox: SandboxFactory) -> None:
+def test_a_worker_that_does_not_read_is_killed(
+    sandbox: SandboxFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The host does not wait for room in the connection for ever."""
     box = sandbox(limits=Limits(wall_seconds=0.5))
-    hang(pid_of(box))
+    hang(box, monkeypatch)
     result = box.call("builtins:len", bytes(8 << 20))
     assert isinstance(result.error, TimeLimitExceeded)
 
@@ -184,12 +222,17 @@ def test_what_bears_workers_may_die(box: Sandbox, sandbox: SandboxFactory) -> No
     nursery._process.kill()
     nursery._process.wait()
     assert box.run("1 + 1").value == 2  # its own worker goes on
+    pid = pid_of(box)
     with pytest.raises(EngineError, match="the next sandbox starts another"):
         for _ in range(3):  # one may be there already
             sandbox()
     assert sandbox().run("3").value == 3
     box.reset()
     assert box.run("4").value == 4
+    deadline = time.monotonic() + 30
+    while not (gone(pid) or zombie(pid)):  # whoever reaps it now
+        assert time.monotonic() < deadline, "it outlives its sandbox"
+        time.sleep(0.05)
 
 
 def test_a_sandbox_that_is_collected_while_another_is_made(

@@ -82,6 +82,7 @@ class WorkerGuest:
         self._interrupted_at = math.inf
         self._cpu = 0.0
         self._faults = 0
+        self._depth = 0  # exchanges that go on, one within the other
         self.memory_size = image.memory_bytes
         self.written_bytes = self.created_files = 0
         setup = {
@@ -155,6 +156,10 @@ class WorkerGuest:
             )
         if len(request) > self._limits.memory_bytes:
             raise no_room(len(request), self._limits)
+        with self._awake():
+            return self._exchange(request)
+
+    def _exchange(self, request: bytes) -> bytes:
         (run, stdin), self._begin = self._begin, (None, None)
         meta = {"run": run, "ask": stdin is None, "size": len(request)}
         try:
@@ -179,6 +184,19 @@ class WorkerGuest:
             self._end()
             raise
         return self._outcome(meta, data)
+
+    @contextmanager
+    def _awake(self) -> Iterator[None]:
+        """Let the worker run; outside it stands still, whatever its guest has made of it."""
+        self._depth += 1
+        if self._depth == 1:
+            self._worker.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._worker.signal(signal.SIGSTOP)
 
     def interrupt(self) -> None:
         """Stop the guest as soon as possible; it is told again and again until it stops."""

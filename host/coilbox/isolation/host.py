@@ -67,6 +67,8 @@ class Worker:
                 self.sock.close()
                 self._ended = 0
                 if self._owner == os.getpid():
+                    # What bears workers may be gone, and a stopped worker sees no closed socket.
+                    self.signal(signal.SIGKILL)
                     self._ended = self._nursery.reap(self.pid)
                 with self._lock:
                     os.close(self._handle)
@@ -270,6 +272,8 @@ def take_worker(image: Image, engine: str) -> Worker:
 @atexit.register
 def close_all() -> None:
     """End every worker, and the processes that bear them."""
+    for worker in list(_workers):
+        worker.signal(signal.SIGKILL)
     while _nurseries:
         _nurseries.popitem()[1].close()
 
