@@ -172,7 +172,8 @@ class Sandbox:
             fresh: start with an empty ``__main__`` instead of the session's variables.
             last: end the program as a process does: ``atexit`` functions run, files are
                 closed, ``__main__`` is emptied.
-            timeout: seconds of wall time, if fewer than the limit's.
+            timeout: seconds of wall time, if fewer than the limit's. A plain host function that
+                runs on the guest's thread is waited for (docs/limits.md).
             on_stdout: called with each piece of output as it is written.
             on_stderr: the same for stderr.
 
@@ -205,7 +206,8 @@ class Sandbox:
         """``run`` for event loops: the guest runs on a thread of the loop's executor.
 
         Cancelling the task stops the guest; the sandbox then needs a ``reset()``. The callbacks
-        and plain host functions are called on that thread.
+        and plain host functions are called on that thread, and the task ends when it has left
+        them.
         """
         options = (fresh, last, timeout, on_stdout, on_stderr)
         job = run_job(self.limits, code, argv, stdin, env, filename, *options)

@@ -278,3 +278,22 @@ def test_the_host_lives_on_after_a_mixture_of_stops(sandbox: Any) -> None:
             assert not result.ok
             box.reset()
             assert box.run(f"{round_number} + 1").value == round_number + 1
+
+
+@pytest.mark.isolated
+def test_a_plain_host_function_is_waited_for(sandbox: Any) -> None:
+    """The guest stops when it returns, and the error says how long that took."""
+    returned: list[bool] = []
+
+    def wait() -> None:
+        time.sleep(0.5)
+        returned.append(True)
+
+    box = sandbox(functions={"wait": wait})
+    code = "from coilbox import host\nhost.wait()\nprint('went on')"
+    result = box.run(code, timeout=0.1)
+    assert returned == [True]
+    assert isinstance(result.error, TimeLimitExceeded)
+    assert result.error.used >= 0.5
+    assert result.stdout == ""
+    back_to_work(box)
