@@ -66,27 +66,33 @@ def fd_write(
                 raise HostFault(error) from None
             written += length
     else:
-        written = _write_file(context, instance, descriptor, iovs, count)
+        offset = None if descriptor.flags & c.FD_APPEND else descriptor.position
+        written, end = _write_file(context, instance, descriptor.regular(), iovs, count, offset)
+        if written:
+            descriptor.position = end
     instance.write(result, _pack_u32(written))
     return c.ESUCCESS
 
 
 def _write_file(
-    context: WasiContext, instance: WasiInstance, descriptor: Descriptor, iovs: int, count: int
-) -> int:
-    file = descriptor.regular()
-    append = descriptor.flags & c.FD_APPEND
-    written = 0
+    context: WasiContext,
+    instance: WasiInstance,
+    file: File,
+    iovs: int,
+    count: int,
+    offset: int | None,
+) -> tuple[int, int]:
+    """Write at an offset, or at the end if it is None; how much, and where that ends."""
+    written, position = 0, offset or 0
     for address, length in _chunks(context, instance, iovs, count):
         try:
-            offset = file.size() if append else descriptor.position
-            context.may_write(length, offset)
+            context.may_write(length, file.size() if offset is None else position)
             data = instance.read(address, length)
-            if append:
-                done, descriptor.position = file.append(data)
+            if offset is None:
+                done, position = file.append(data)
             else:
-                done = file.pwrite(data, offset)
-                descriptor.position += done
+                done = file.pwrite(data, position)
+                position += done
         except (WasiError, OSError):
             # What is written is written: the error comes with the guest's next call.
             if written:
@@ -96,7 +102,7 @@ def _write_file(
         context.written_bytes += done
         if done < length:
             break
-    return written
+    return written, position
 
 
 @guarded
@@ -116,19 +122,7 @@ def fd_pwrite(
     descriptor.need(c.RIGHT_FD_SEEK)
     if offset > _OFFSET_MAX:
         return c.EINVAL
-    written = 0
-    for address, length in _chunks(context, instance, iovs, count):
-        try:
-            context.may_write(length, offset + written)
-            done = file.pwrite(instance.read(address, length), offset + written)
-        except (WasiError, OSError):
-            if written:
-                break
-            raise
-        written += done
-        context.written_bytes += done
-        if done < length:
-            break
+    written, _ = _write_file(context, instance, file, iovs, count, offset)
     instance.write(result, _pack_u32(written))
     return c.ESUCCESS
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from coilbox.bindings.generate.python import Python, error_message, fields_doc
 from coilbox.bindings.generate.writer import Writer, string
-from coilbox.bindings.ir import Case, Declaration, Enum, Error, Field, Record, Variant
+from coilbox.bindings.ir import Case, Declaration, Enum, Error, Field, Record, Resource, Variant
 from coilbox.bindings.names import case_class, member_name
 
 
@@ -36,7 +36,26 @@ class Classes:
         self._writer = writer
         self._style = style
 
-    def enum(self, enum: Enum) -> None:
+    def write(
+        self, declarations: tuple[Declaration, ...], resource: Callable[[Resource], None]
+    ) -> None:
+        """Write all declarations; ``resource`` writes those that differ on the two sides."""
+        # Enums first, as defaults of the others may use their members.
+        for declaration in sorted(declarations, key=lambda item: not isinstance(item, Enum)):
+            self._writer.blank(2)
+            match declaration:
+                case Enum():
+                    self._enum(declaration)
+                case Record():
+                    self._record(declaration)
+                case Variant():
+                    self._variant(declaration)
+                case Error():
+                    self._error(declaration)
+                case Resource():
+                    resource(declaration)
+
+    def _enum(self, enum: Enum) -> None:
         """Write an enum."""
         writer = self._writer
         self._python.imported.add("_enum")
@@ -47,11 +66,11 @@ class Classes:
                 if member.doc:
                     writer.docstring(member.doc)
 
-    def record(self, record: Record) -> None:
+    def _record(self, record: Record) -> None:
         """Write a record."""
         self._dataclass(record.name, record.fields, _doc(record, record.fields))
 
-    def variant(self, variant: Variant) -> None:
+    def _variant(self, variant: Variant) -> None:
         """Write the classes of a variant's cases, and their union."""
         writer, python = self._writer, self._python
         names = []
@@ -74,7 +93,7 @@ class Classes:
                 writer.line(f"| {name}" if position else name)
         writer.line(")")
 
-    def error(self, error: Error) -> None:
+    def _error(self, error: Error) -> None:
         """Write an error."""
         writer, python = self._writer, self._python
         bases = [self._style.error]
@@ -166,12 +185,6 @@ class Classes:
             return text
         value = self._python.value(field.type, field.default.literal)
         return f"{text} = {'...' if self._style.stub else value}"
-
-
-def ordered(types: tuple[Declaration, ...]) -> Iterator[Declaration]:
-    """Enums first, as defaults of the others may use their members."""
-    yield from (item for item in types if isinstance(item, Enum))
-    yield from (item for item in types if not isinstance(item, Enum))
 
 
 def _doc(declaration: Declaration, fields: tuple[Field, ...] = ()) -> str:

@@ -8,15 +8,12 @@ host, where type checkers run.
 
 from __future__ import annotations
 
-from coilbox.bindings.generate.classes import Classes, Style, ordered
+from coilbox.bindings.generate.classes import Classes, Style
 from coilbox.bindings.generate.python import Python, deprecation, function_doc
 from coilbox.bindings.generate.writer import Writer, string
 from coilbox.bindings.ir import (
-    Enum,
-    Error,
     Field,
     Operation,
-    Record,
     Resource,
     Spec,
     StreamOf,
@@ -92,7 +89,8 @@ class _Guest:
         }
 
     def text(self) -> str:
-        self._declarations()
+        classes = Classes(self._python, self._writer, self._style)
+        classes.write(self._spec.types, self._resource)
         for operation in self._spec.operations:
             if operation.resource is None:
                 self._writer.blank(2)
@@ -104,22 +102,6 @@ class _Guest:
         self._head()
         self._writer.lines += body
         return self._writer.text()
-
-    def _declarations(self) -> None:
-        classes = Classes(self._python, self._writer, self._style)
-        for declaration in ordered(self._spec.types):
-            self._writer.blank(2)
-            match declaration:
-                case Enum():
-                    classes.enum(declaration)
-                case Record():
-                    classes.record(declaration)
-                case Variant():
-                    classes.variant(declaration)
-                case Error():
-                    classes.error(declaration)
-                case Resource():
-                    self._resource(declaration)
 
     def _head(self) -> None:
         writer, spec = self._writer, self._spec

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from coilbox.bindings.generate.classes import Classes, Style, ordered
+from coilbox.bindings.generate.classes import Classes, Style
 from coilbox.bindings.generate.guest import import_lines
 from coilbox.bindings.generate.python import Python, function_doc
 from coilbox.bindings.generate.writer import Writer, string
 from coilbox.bindings.ir import (
-    Enum,
-    Error,
     Field,
     Function,
-    Record,
     Resource,
     Spec,
     StreamOf,
-    Variant,
 )
 from coilbox.bindings.irjson import to_json
 from coilbox.bindings.literals import class_names
@@ -62,22 +58,7 @@ class _Host:
 
     def text(self) -> str:
         spec, writer = self._spec, self._writer
-        classes = Classes(self._python, writer, _STYLE)
-        for declaration in ordered(spec.types):
-            writer.blank(2)
-            match declaration:
-                case Enum():
-                    classes.enum(declaration)
-                case Record():
-                    classes.record(declaration)
-                case Variant():
-                    classes.variant(declaration)
-                case Error():
-                    classes.error(declaration)
-                case Resource():
-                    doc = declaration.doc or f"What {declaration.name} is on the host."
-                    note = "Its ``close()``, if it has one, is called when the guest is done."
-                    self._protocol(declaration.name, f"{doc}\n\n{note}", declaration.methods)
+        Classes(self._python, writer, _STYLE).write(spec.types, self._resource)
         writer.blank(2)
         doc = f"What implements {spec.name}. Methods may be ``async``, too."
         self._protocol(protocol_name(spec), doc, spec.functions)
@@ -87,6 +68,11 @@ class _Host:
         self._head()
         self._writer.lines += body
         return self._writer.text()
+
+    def _resource(self, resource: Resource) -> None:
+        doc = resource.doc or f"What {resource.name} is on the host."
+        note = "Its ``close()``, if it has one, is called when the guest is done."
+        self._protocol(resource.name, f"{doc}\n\n{note}", resource.methods)
 
     def _head(self) -> None:
         writer, spec = self._writer, self._spec
