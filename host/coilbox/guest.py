@@ -10,12 +10,20 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from coilbox.bridge import Bridge
-from coilbox.engines.protocol import Program
+from coilbox.engines.protocol import KernelSources, Program
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
 from coilbox.images import ImageInfo
 from coilbox.limits import Limits
 from coilbox.metering import CallMeter, Reading, value_too_large
-from coilbox.wasi import Clock, Entropy, StopSignal, VirtualTree, WasiContext
+from coilbox.wasi import (
+    Clock,
+    Entropy,
+    StopSignal,
+    SystemClock,
+    SystemEntropy,
+    VirtualTree,
+    WasiContext,
+)
 from coilbox.wasi.fdtable import Input, OutputSink
 
 
@@ -53,8 +61,8 @@ class Guest(Protocol):
     ) -> AbstractContextManager[None]:
         """Give a run within a run streams of its own, until the block ends."""
 
-    def exchange(self, request: bytes) -> bytes:
-        """Send a request and fetch the reply, both encoded.
+    def exchange(self, *requests: bytes) -> bytes:
+        """Send requests, one after the other, and fetch the reply to the last, all encoded.
 
         Raises:
             GuestError: the guest is stopped.
@@ -123,7 +131,9 @@ class LocalGuest:
             limits=limits,
         )
         try:
-            self.instance = program.instantiate(memory_limit=limits.memory_bytes)
+            self.instance = program.instantiate(
+                memory_limit=limits.memory_bytes, sources=_kernel_sources(clock, entropy)
+            )
         except BaseException:
             self.wasi.close()
             raise
@@ -160,16 +170,19 @@ class LocalGuest:
         """See :class:`Guest`."""
         return self.wasi.nested_run(stdin=stdin, stdout=stdout, stderr=stderr)
 
-    def exchange(self, request: bytes | memoryview) -> bytes:
+    def exchange(self, *requests: bytes | memoryview) -> bytes:
         """See :class:`Guest`."""
         instance, info = self.instance, self.info
         address = info.request
-        if len(request) > info.request_capacity:
-            address = instance.call("coilbox_reserve", len(request))
+        longest = max(map(len, requests))
+        if longest > info.request_capacity:
+            if len(requests) > 1:
+                self.exchange(*requests[:-1])
+                return self.exchange(requests[-1])
+            address = instance.call("coilbox_reserve", longest)
             if address == 0:
-                raise no_room(len(request), self._limits)
-        instance.write(address, request)
-        status = instance.call("coilbox_request", len(request))
+                raise no_room(longest, self._limits)
+        status = instance.exchange("coilbox_request", address, requests)
         if status != 0:
             raise GuestProtocolError(f"the guest could not handle a request (error {status})")
         place = instance.read(info.reply_field, 8)
@@ -197,6 +210,13 @@ class LocalGuest:
         self.instance.close()
         self.instance.context = None  # else they hold each other, until the garbage is collected
         self.wasi.close()
+
+
+def _kernel_sources(clock: Clock, entropy: Entropy) -> KernelSources:
+    # Exactly these classes: those derived from them give the guest something else.
+    return KernelSources(
+        clock.start if type(clock) is SystemClock else None, type(entropy) is SystemEntropy
+    )
 
 
 def no_room(size: int, limits: Limits) -> MemoryLimitExceeded:

@@ -153,10 +153,10 @@ class Session:
             watchdog.hurry(alarm)
         try:
             try:
-                if not self._started:
-                    self.guest.exchange(self._start_request())
-                    self._started = True
-                reply = decode(self.guest.exchange(request), self._types, self.limits.value_bytes)
+                requests = (request,) if self._started else (self._start_request(), request)
+                data = self.guest.exchange(*requests)
+                self._started = True
+                reply = decode(data, self._types, self.limits.value_bytes)
             finally:
                 self._alarm = None
                 self.bridge.leave(before)

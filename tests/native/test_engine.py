@@ -324,6 +324,29 @@ def test_the_poll_page_is_out_of_reach(make: Make) -> None:
     assert instance.read(POLL + 65536, 1) == b"\0"
 
 
+def test_requests_go_on_until_one_is_refused(make: Make) -> None:
+    instance = make()
+    # load(4) is 0, load(16) is not.
+    status = instance.exchange("load", 32, [b"abcd", memoryview(b"e" * 16), b"never"])
+    assert status == int.from_bytes(b"snap", "little")
+    assert instance.read(32, 17) == b"e" * 16 + b"\0"
+    assert instance.exchange("load", 32, [b"abcd"] * 3) == 0
+
+
+@pytest.mark.parametrize("address", [POLL - 4, POLL, 4 * 65536 - 4, 4 * 65536, 1 << 32])
+def test_requests_stay_within_the_memory(make: Make, address: int) -> None:
+    instance = make()
+    with pytest.raises(GuestProtocolError):
+        instance.exchange("load", address, [b"", b"12345678"])
+
+
+def test_requests_to_a_closed_instance(make: Make) -> None:
+    instance = make()
+    instance.close()
+    with pytest.raises(EngineError, match="closed"):
+        instance.exchange("load", 0, [b"abc"])
+
+
 def test_memory_grows_to_its_limit_only(make: Make) -> None:
     instance = make(memory_limit=8 * 65536)
     assert instance.call("grow", 4) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from coilbox.errors import EngineError, GuestProtocolError
@@ -24,6 +25,20 @@ class MemoryAccess(ABC):
     @abstractmethod
     def memory_size(self) -> int:
         """Size of the linear memory, in bytes."""
+
+    @abstractmethod
+    def call(self, export: str, *args: int) -> int:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+
+    def exchange(self, export: str, address: int, requests: Sequence[bytes | memoryview]) -> int:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        status = 0
+        for request in requests:
+            self.write(address, request)
+            status = self.call(export, len(request))
+            if status:
+                break
+        return status
 
     def _check(self, address: int, length: int) -> None:
         if self._view is None:

@@ -40,6 +40,23 @@ class HostImport(NamedTuple):
     function: Callable[..., int | None]
 
 
+class KernelSources(NamedTuple):
+    """What of a guest's WASI calls is the kernel's alone, so that an engine may answer it itself.
+
+    Attributes:
+        clock_start: if the guest's clocks are the host's: what its monotonic clock leaves out of
+            the kernel's, in nanoseconds; else None.
+        random: whether its random bytes are the kernel's.
+    """
+
+    clock_start: int | None
+    random: bool
+
+
+NO_SOURCES = KernelSources(None, False)
+"""All calls are the host functions'."""
+
+
 class Instance(Protocol):
     """One running guest: its linear memory and its exports. Owned by one sandbox."""
 
@@ -54,6 +71,16 @@ class Instance(Protocol):
         """Call an export with i32 values; its i32 result as an unsigned number (0 for none).
 
         Raises:
+            GuestTrap: the guest trapped.
+            BaseException: what a host import raised, unchanged.
+        """
+
+    def exchange(self, export: str, address: int, requests: Sequence[bytes | memoryview]) -> int:
+        """Write each request at an address and call an export with its length, until one gives
+        something else than 0; what the last one gave.
+
+        Raises:
+            GuestProtocolError: a request does not fit there.
             GuestTrap: the guest trapped.
             BaseException: what a host import raised, unchanged.
         """
@@ -92,8 +119,12 @@ class Instance(Protocol):
 class Program(Protocol):
     """Compiled code of one image, shared by all its instances."""
 
-    def instantiate(self, *, memory_limit: int) -> Instance:
-        """A fresh instance whose memory may grow to ``memory_limit`` bytes.
+    def instantiate(self, *, memory_limit: int, sources: KernelSources = NO_SOURCES) -> Instance:
+        """A fresh instance.
+
+        Args:
+            memory_limit: to how many bytes its memory may grow.
+            sources: which calls the engine may answer itself.
 
         Raises:
             EngineError: the machine has no room for one more.

@@ -147,8 +147,14 @@ class WorkerGuest:
         finally:
             self._runs.pop()
 
-    def exchange(self, request: bytes) -> bytes:
-        """Send a request and fetch the reply, both encoded."""
+    def exchange(self, *requests: bytes) -> bytes:
+        """Send requests, one after the other, and fetch the reply to the last, all encoded."""
+        reply = b""
+        for request in requests:
+            reply = self._exchange(request)
+        return reply
+
+    def _exchange(self, request: bytes) -> bytes:
         if self._owner_process != os.getpid():
             raise UsageError(
                 f"this sandbox's worker belongs to process {self._owner_process}, which forked "

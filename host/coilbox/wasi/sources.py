@@ -41,21 +41,25 @@ class Entropy(Protocol):
 
 
 class SystemClock:
-    """The host's clocks; those without a date start near 0, so as not to tell what was before."""
+    """The host's clocks; those without a date start near 0, so as not to tell what was before.
 
-    __slots__ = ("_start", "cpu_zero", "resolution")
+    Attributes:
+        start: what the monotonic clock leaves out of the kernel's.
+    """
+
+    __slots__ = ("cpu_zero", "resolution", "start")
 
     def __init__(self) -> None:
         self.resolution = 1
         self.cpu_zero = 0
-        self._start = time.monotonic_ns() - 1_000_000_000
+        self.start = time.monotonic_ns() - 1_000_000_000
 
     # Static, so that a call costs no bound method of ours.
     realtime = staticmethod(time.time_ns)
 
     def monotonic(self) -> int:
         """Nanoseconds since the sandbox's start, plus one second."""
-        return time.monotonic_ns() - self._start
+        return time.monotonic_ns() - self.start
 
     def cpu(self) -> int:
         """CPU time of this thread, less what does not belong to the guest."""

@@ -43,20 +43,33 @@ struct cb_image {
   uint32_t poll_page;
   uint32_t poll_bytes;
   uint32_t eval_breaker;
+  uint32_t clock_import, random_import;
   const uint8_t *pristine;
+};
+struct cb_setup {
+  uint64_t memory_limit;
+  int64_t clock_start;
+  uint32_t sources;
+  int code;
+  uint8_t *memory;
+  const uint32_t *pages;
+};
+struct cb_request {
+  const void *data;
+  uint32_t bytes;
 };
 
 const struct cb_program *coilbox_program(void);
 uint64_t *coilbox_counters(uint64_t *count);
 
-struct cb_instance *cb_new(const struct cb_image *, uint64_t memory_limit, int *code);
+struct cb_instance *cb_new(const struct cb_image *, struct cb_setup *);
 void cb_free(struct cb_instance *);
-int cb_prepare(struct cb_image *);
+void cb_prepare(struct cb_image *);
 void cb_forget(struct cb_image *);
 int cb_call(struct cb_instance *, const struct cb_export *, uint64_t *values);
+int cb_exchange(struct cb_instance *, const struct cb_export *, uint32_t address,
+                const struct cb_request *, uint32_t count, uint64_t *values);
 int cb_interrupt(struct cb_instance *);
-uint8_t *cb_memory(struct cb_instance *);
-uint64_t cb_memory_bytes(const struct cb_instance *);
 uint64_t cb_stack_bytes(void);
 uint32_t cb_regions(void);
 """

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from coilbox.engines.memory import MemoryAccess
 from coilbox.engines.native._capi import ffi
+from coilbox.engines.protocol import KernelSources
 from coilbox.errors import EngineError, GuestTrap
 
 if TYPE_CHECKING:
     from coilbox.engines.native.program import NativeProgram
 
+# runtime.h: enum cb_sources
+_SOURCE_CLOCK, _SOURCE_RANDOM = 1, 2
 # abi.h: enum cb_trap
 TRAP_NAMES = {
     1: "the native stack was used up",
@@ -57,35 +61,42 @@ current = _Current()
 class NativeInstance(MemoryAccess):
     """An instance in its own address space. Owned by one sandbox, used by one thread at a time."""
 
-    def __init__(self, program: NativeProgram, memory_limit: int) -> None:
+    def __init__(self, program: NativeProgram, memory_limit: int, sources: KernelSources) -> None:
         runtime = program.runtime
         self._runtime = runtime
         self._program = program
         self.context: object = None
         self.raised: BaseException | None = None
         self._gate = threading.Lock()  # interrupt() against close()
-        code = ffi.new("int *")
+        # Every call of the runtime gives the GIL away and takes it back: so few as can be.
+        setup: Any = ffi.new("struct cb_setup *")
+        setup.memory_limit = memory_limit
+        if sources.clock_start is not None:
+            setup.clock_start = sources.clock_start
+            setup.sources = _SOURCE_CLOCK
+        if sources.random:
+            setup.sources |= _SOURCE_RANDOM
         outer, current.instance = current.instance, self
         try:
-            self._handle = runtime.cb_new(program.image, memory_limit, code)
+            self._handle = runtime.cb_new(program.image, setup)
         finally:
             current.instance = outer
         if self._handle == ffi.NULL:
-            if code[0] > 0:
-                self._raise(code[0])
+            if setup.code > 0:
+                self._raise(setup.code)
             raise EngineError(_NO_ROOM.format(os.strerror(ffi.errno)))
-        self._base = runtime.cb_memory(self._handle)
-        self._size: int = runtime.cb_memory_bytes(self._handle)
+        self._pages: Any = setup.pages
+        self._size: int = self._pages[0] << 16
         # The memory never moves (its whole 4 GiB are reserved), so one view serves for good.
-        self._view = ffi.buffer(self._base, 1 << 32)
+        self._view = ffi.buffer(setup.memory, 1 << 32)
         self._poll_start = program.poll_page
         self._poll_end = program.poll_page + program.poll_size
 
     @property
     def memory_size(self) -> int:
         """Size of the linear memory, in bytes."""
-        if self._handle is not None:
-            self._size = self._runtime.cb_memory_bytes(self._handle)
+        if self._pages is not None:
+            self._size = self._pages[0] << 16
         return self._size
 
     def call(self, export: str, *args: int) -> int:
@@ -100,28 +111,50 @@ class NativeInstance(MemoryAccess):
             GuestTrap: the guest trapped.
             BaseException: what a host import raised, unchanged.
         """
-        if self._handle is None:
-            raise EngineError("the instance was closed")
-        item = self._program.exports.get(export)
-        if item is None:
-            raise EngineError(f"the guest module has no export {export!r} as the ABI says")
+        item = self._export(export)
         results = len(ffi.string(item.results))
         # A fresh array for each call: a host import may call the guest again.
         values = ffi.new("uint64_t[]", max(len(args), results, 1))
         for index, value in enumerate(args):
             values[index] = value
+        self._enter(self._runtime.cb_call, item, values)
+        return [values[index] for index in range(results)]
+
+    def exchange(self, export: str, address: int, requests: Sequence[bytes | memoryview]) -> int:
+        """See :class:`coilbox.engines.protocol.Instance`."""
+        item = self._export(export)
+        given = ffi.new("struct cb_request[]", len(requests))
+        held = []
+        for index, request in enumerate(requests):
+            self._check(address, len(request))
+            held.append(ffi.from_buffer(request))
+            given[index] = (held[-1], len(request))
+        values = ffi.new("uint64_t[]", 1)
+        self._enter(self._runtime.cb_exchange, item, address, given, len(requests), values)
+        status: int = values[0] & 0xFFFFFFFF
+        return status
+
+    def _export(self, name: str) -> Any:
+        if self._handle is None:
+            raise EngineError("the instance was closed")
+        item = self._program.exports.get(name)
+        if item is None:
+            raise EngineError(f"the guest module has no export {name!r} as the ABI says")
+        return item
+
+    def _enter(self, function: Any, *args: Any) -> None:
+        """Call a function of the runtime that runs the guest."""
         if current.depth >= current.max_depth:
             self._check_depth()
         outer, current.instance = current.instance, self
         current.depth += 1
         try:
-            code = self._runtime.cb_call(self._handle, item, values)
+            code = function(self._handle, *args)
         finally:
             current.instance = outer
             current.depth -= 1
         if code:
             self._raise(code)
-        return [values[index] for index in range(results)]
 
     def _check_depth(self) -> None:
         """Ask once for each thread how deep guests may nest on it."""
@@ -149,5 +182,5 @@ class NativeInstance(MemoryAccess):
         with self._gate:
             handle, self._handle = self._handle, None
             if handle is not None:
-                self._view = None
+                self._view = self._pages = None
                 self._runtime.cb_free(handle)

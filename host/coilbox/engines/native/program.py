@@ -11,7 +11,7 @@ from coilbox.engines.native._capi import ffi
 from coilbox.engines.native.build import LIBRARY, MEMORY
 from coilbox.engines.native.instance import NativeInstance, current
 from coilbox.engines.native.library import load_library
-from coilbox.engines.protocol import HostImport
+from coilbox.engines.protocol import NO_SOURCES, HostImport, KernelSources
 from coilbox.errors import EngineError
 
 _MASKS = {"i": "0xffffffff", "I": "0xffffffffffffffff"}
@@ -72,15 +72,17 @@ class NativeProgram:
                 "eval_breaker": eval_breaker,
             },
         )
-        runtime.cb_prepare(self.image)  # its failing costs speed only
+        runtime.cb_prepare(self.image)
         self.exports = {
             bytes(ffi.buffer(item.name, item.name_bytes)).decode(): item
             for item in (program.exports + index for index in range(program.export_count))
         }
 
-    def instantiate(self, *, memory_limit: int) -> NativeInstance:
+    def instantiate(
+        self, *, memory_limit: int, sources: KernelSources = NO_SOURCES
+    ) -> NativeInstance:
         """See :class:`coilbox.engines.protocol.Program`."""
-        return NativeInstance(self, memory_limit)
+        return NativeInstance(self, memory_limit, sources)
 
     def counters(self) -> list[int]:
         """What a program that counts has counted so far, over all its instances."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from coilbox.engines.protocol import HostImport
+from coilbox.engines.protocol import NO_SOURCES, HostImport, KernelSources
 from coilbox.engines.wasmtime.instance import WasmtimeInstance, current
 from coilbox.engines.wasmtime.library import capi, check, ffi
 from coilbox.engines.wasmtime.recycle import Recycler
@@ -59,8 +59,10 @@ class WasmtimeProgram:
         check(error, f"host import {item.module}.{item.name}")
         return callback
 
-    def instantiate(self, *, memory_limit: int) -> WasmtimeInstance:
-        """See :class:`coilbox.engines.protocol.Program`."""
+    def instantiate(
+        self, *, memory_limit: int, sources: KernelSources = NO_SOURCES
+    ) -> WasmtimeInstance:
+        """See :class:`coilbox.engines.protocol.Program`; all calls are the host's here."""
         return WasmtimeInstance(self, memory_limit)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@
 #include "region.h"
 #include "runtime.h"
 #include "signals.h"
+#include "sources.h"
 
 int cb_enter(struct cb_instance *, void (*)(uint8_t *, uint64_t *), uint64_t *);
 void cb_leave(struct cb_instance *, int code);
@@ -17,16 +18,13 @@ static struct cb_instance *instance_of(uint8_t *self) {
   return (struct cb_instance *)(void *)(self - CB_INSTANCE_BYTES);
 }
 
-static struct region *region_of(struct cb_instance *instance) {
-  return region_of_stack((uintptr_t)instance);
-}
-
 /* ---- what compiled code calls ---- */
 
 static void trap(uint8_t *self, int code) { cb_leave(instance_of(self), code); }
 
 static int host_call(uint8_t *self, uint32_t import, uint64_t *values) {
   struct cb_instance *instance = instance_of(self);
+  if (sources_answer(guest_of(instance), import, values)) return 0;
   return cb_on_host(instance, instance->imports[import], values);
 }
 
@@ -34,7 +32,7 @@ static uint32_t memory_grow(uint8_t *self, uint32_t pages) {
   struct cb_instance *instance = instance_of(self);
   uint32_t before = instance->pages;
   if (pages > instance->max_pages || before > instance->max_pages - pages) return UINT32_MAX;
-  struct region *region = region_of(instance);
+  struct region *region = guest_of(instance)->region;
   uint64_t want = (uint64_t)(before + pages) * CB_PAGE;
   if (want > region->mapped) {
     if (mprotect(self + region->mapped, want - region->mapped, PROT_READ | PROT_WRITE))
@@ -82,10 +80,10 @@ static int enter(struct cb_instance *instance, void (*entry)(uint8_t *, uint64_t
   return cb_enter(instance, entry, values);
 }
 
-struct cb_instance *cb_new(const struct cb_image *image, uint64_t memory_limit, int *code) {
+struct cb_instance *cb_new(const struct cb_image *image, struct cb_setup *setup) {
   const struct cb_program *program = image->program;
-  uint64_t limit = memory_limit / CB_PAGE;
-  *code = CB_OK;
+  uint64_t limit = setup->memory_limit / CB_PAGE;
+  setup->code = CB_OK;
   if (program->abi != CB_ABI || limit < program->min_pages) {
     errno = program->abi != CB_ABI ? ENOEXEC : ENOMEM;
     return NULL;
@@ -98,27 +96,34 @@ struct cb_instance *cb_new(const struct cb_image *image, uint64_t memory_limit, 
   instance->imports = image->imports;
   instance->pages = program->min_pages;
   instance->max_pages = limit < program->max_pages ? (uint32_t)limit : program->max_pages;
+  struct guest *guest = guest_of(instance);
+  guest->region = region;
+  guest->sources = setup->sources;
+  guest->clock_start = setup->clock_start;
   uint64_t none;
-  *code = enter(instance, program->start, &none);
-  if (*code != CB_OK) {
+  setup->code = enter(instance, program->start, &none);
+  if (setup->code != CB_OK) {
     int error = errno;
     cb_free(instance);
     errno = error;
     return NULL;
   }
+  setup->memory = cb_memory(instance);
+  setup->pages = &instance->pages;
   return instance;
 }
 
 void cb_free(struct cb_instance *instance) {
   for (int i = 0; i < CB_MAX_TABLES; i++) free(instance->tables[i].entries);
-  region_give(region_of(instance));
+  region_give(guest_of(instance)->region);
 }
 
-int cb_prepare(struct cb_image *image) {
-  if (!image->file_bytes) return 0;
+void cb_prepare(struct cb_image *image) {
+  sources_find(image);
+  if (!image->file_bytes) return;
+  /* So that memory can be put right by copying, which is faster. */
   void *found = mmap(NULL, image->file_bytes, PROT_READ, MAP_PRIVATE, image->file, 0);
   image->pristine = found == MAP_FAILED ? NULL : found;
-  return image->pristine ? 0 : -1;
 }
 
 void cb_forget(struct cb_image *image) {
@@ -131,22 +136,26 @@ int cb_call(struct cb_instance *instance, const struct cb_export *function, uint
   return enter(instance, function->call, values);
 }
 
+int cb_exchange(struct cb_instance *instance, const struct cb_export *function, uint32_t address,
+                const struct cb_request *requests, uint32_t count, uint64_t *values) {
+  int code = CB_OK;
+  values[0] = 0;
+  for (uint32_t i = 0; i < count && code == CB_OK && (uint32_t)values[0] == 0; i++) {
+    memcpy(cb_memory(instance) + address, requests[i].data, requests[i].bytes);
+    values[0] = requests[i].bytes;
+    code = cb_call(instance, function, values);
+  }
+  return code;
+}
+
 int cb_interrupt(struct cb_instance *instance) {
-  const struct cb_image *image = region_of(instance)->image;
+  const struct cb_image *image = guest_of(instance)->region->image;
   uint8_t *memory = cb_memory(instance);
   __atomic_store_n(&instance->interrupted, 1, __ATOMIC_SEQ_CST);
   /* Any bit makes Python call _Py_HandlePending, whose poll then faults. */
   if (image->eval_breaker) __atomic_fetch_or(memory + image->eval_breaker, 0x80, __ATOMIC_SEQ_CST);
   if (!image->poll_bytes) return 0;
   return mprotect(memory + image->poll_page, image->poll_bytes, PROT_NONE);
-}
-
-uint8_t *cb_memory(struct cb_instance *instance) {
-  return (uint8_t *)instance + CB_INSTANCE_BYTES;
-}
-
-uint64_t cb_memory_bytes(const struct cb_instance *instance) {
-  return (uint64_t)instance->pages * CB_PAGE;
 }
 
 uint64_t cb_stack_bytes(void) {

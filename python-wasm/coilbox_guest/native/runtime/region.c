@@ -160,10 +160,10 @@ void region_give(struct region *region) {
   warm += may_warm;
   pthread_mutex_unlock(&lock);
   int warmed = 0;
+  uint32_t state = region->image ? region->image->program->state_bytes : 0;
   int failed = !region->image || clean(region, may_warm, &warmed);
-  struct cb_instance *instance = region_instance(region);
-  memset(instance, 0, sizeof *instance);
-  memset(region_memory(region) - CB_STATE_BYTES, 0, CB_STATE_BYTES);
+  memset(guest_of(region_instance(region)), 0, sizeof(struct guest));
+  memset(region_memory(region) - state, 0, state);
   /* What a deep recursion took. It holds nothing that code reads, so failing costs memory only. */
   (void)madvise(region->base + STACK_GUARD_BYTES, STACK_BYTES - STACK_KEPT_BYTES, MADV_DONTNEED);
   if (failed) failed = unmap(region);

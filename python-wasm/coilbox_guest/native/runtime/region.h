@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "dirty.h"
-#include "runtime.h"
+#include "guest.h"
 
 /* Native stack for guest code. Optimised code uses up 2 MiB of it before the shadow stack in linear
  * memory is full, where Python raises RecursionError; code that is not optimised has frames
