@@ -6,6 +6,7 @@ or stops the guest with the errors that are meant for that, and leaves nothing b
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import struct
 import threading
@@ -223,6 +224,39 @@ def test_keys_of_equal_hash(hostile: Guest) -> None:
     data = b"\x91\xde" + len(keys).to_bytes(2, "big") + items
     with pytest.raises(GuestProtocolError, match="same hash"):
         hostile.raw(hostile.number("texts"), data)
+
+
+HUGE, LOW = (msgpack.ExtType(1, sign * 9000) for sign in (b"\x01", b"\x80"))
+"""Integers of more digits than Python makes a text of, and than a float holds."""
+
+
+@pytest.mark.parametrize(
+    ("number", "args"),
+    [
+        *((MODULE, (HUGE,)), (MODULE, ([HUGE],)), (WAIT, (LOW,))),
+        *((CANCEL, (HUGE,)), (NEXT, (HUGE, 1)), (NEXT, (1, HUGE)), (CLOSE, (HUGE,))),
+        *((ANSWER, (HUGE, 0, b"")), (ANSWER, (1, HUGE, b""))),
+    ],
+)
+def test_huge_numbers_in_control_messages(
+    hostile: Guest, number: int, args: tuple[Any, ...]
+) -> None:
+    with contextlib.suppress(GuestProtocolError):
+        assert hostile.control(number, *args)[0] in (0, 1)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_huge_numbers_as_arguments(hostile: Guest, name: str) -> None:
+    for args in (
+        [HUGE],
+        [HUGE, HUGE],
+        [[HUGE]],
+        [["a", HUGE, 0]],
+        [["a", 1, HUGE]],
+        [[2, "a", HUGE]],
+    ):
+        with contextlib.suppress(GuestProtocolError):
+            assert hostile.call(name, *args)[0] in (0, 1)
 
 
 def test_stale_and_foreign_handles(hostile: Guest, probe: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from coilbox.bridge.forms import malformed
 from coilbox.codec import decode
+from coilbox.codec.nesting import shown
 from coilbox.codec.scalars import pack
 from coilbox.results import guest_exception
 
@@ -71,7 +72,7 @@ class Asked:
             self.fail(guest_exception(payload))
             return
         if status != 0:
-            raise malformed(f"an answer of status {status}")
+            raise malformed(f"an answer of status {shown(status)}")
         if self._what == INVOKE and type(payload) is not bytes:
             raise malformed("an answer without its bytes")
         if self._what == ITEMS:

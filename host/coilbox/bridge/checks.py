@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from coilbox.bridge.forms import LEFT_OUT, check_depth, malformed, pack_result, unpack
-from coilbox.codec.nesting import Malformed, check_hashes
+from coilbox.codec.nesting import Malformed, check_hashes, shown
 from coilbox.codec.scalars import (
     big_int,
     from_date,
@@ -33,8 +33,7 @@ class WrongValue(Exception):
 
 def bad(form: object, expected: str) -> GuestProtocolError:
     """The error for a form that is not of its type."""
-    found = repr(form)[:40] if type(form) in (int, bool, float) else type(form).__name__
-    return malformed(f"expected {expected}, found {found}")
+    return malformed(f"expected {expected}, found {shown(form)}")
 
 
 def wrong(value: object, expected: str) -> WrongValue:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +11,7 @@ from coilbox.bridge.forms import Buffer, Reply, malformed, unpack
 from coilbox.bridge.handles import stale
 from coilbox.bridge.replies import Refused
 from coilbox.bridge.streams import Next, OpenStream
+from coilbox.codec.nesting import shown
 from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
 
@@ -75,13 +75,13 @@ class Control:
     def _module(self, name: Any) -> Reply:
         reply = self._bridge.offer.module(name)
         if reply is None:
-            raise Refused("ImportError", f"the host offers no module {name!r:.80}")
+            raise Refused("ImportError", f"the host offers no module {shown(name)}")
         return reply
 
     def _wait(self, seconds: Any) -> Reply:
         deadline = None
         if seconds is not None:
-            if type(seconds) not in (int, float) or math.isnan(seconds):
+            if type(seconds) not in (int, float) or seconds != seconds:
                 raise malformed("a wait of no number of seconds")
             deadline = time.monotonic() + min(max(seconds, 0), _LONGEST_WAIT)
         elif not self._can_end():

@@ -7,6 +7,7 @@ import threading
 from typing import Protocol
 
 from coilbox.bridge.replies import Refused
+from coilbox.codec.nesting import shown
 
 MAX_OPEN = 1024
 """Resources and streams that a sandbox may have open at once."""
@@ -77,4 +78,4 @@ class Handles:
 
 def stale(number: int) -> Refused:
     """The error for a handle that is not open."""
-    return Refused("StaleHandle", f"the handle {number} is closed")
+    return Refused("StaleHandle", f"the handle {shown(number)} is closed")

@@ -19,6 +19,7 @@ from coilbox.codec.nesting import (
     is_too_deep,
     may_weigh,
     scan,
+    shown,
 )
 from coilbox.codec.registry import Opaque, TypeRegistry
 from coilbox.codec.scalars import SCALARS
@@ -174,20 +175,20 @@ class Decoder:
         name, member = self._items(data, (2,))
         cls = self.types.enums.get(name) if type(name) is str else None
         if cls is None:
-            raise Malformed(f"the enum {_named(name)}, which is not declared")
+            raise Malformed(f"the enum {shown(name)}, which is not declared")
         if issubclass(cls, enum.Flag):
             if type(member) is int:
                 return cls(member)
         elif type(member) is str and member in cls.__members__:
             return cls[member]
-        raise Malformed(f"{_named(member)}, which is not a member of the enum {name}")
+        raise Malformed(f"{shown(member)}, which is not a member of the enum {name}")
 
     def _dataclass(self, data: bytes) -> object:
         self._nested = True
         name, values = self._items(data, (2,))
         plan = self.types.dataclasses.get(name) if type(name) is str else None
         if plan is None:
-            raise Malformed(f"the dataclass {_named(name)}, which is not declared")
+            raise Malformed(f"the dataclass {shown(name)}, which is not declared")
         if type(values) is not dict or values.keys() != set(plan.fields):
             raise Malformed(f"the dataclass {name} with other fields than it has")
         late = {field: values.pop(field) for field in plan.late}
@@ -209,11 +210,6 @@ class Decoder:
 def _checked_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     check_hashes((key for key, _ in pairs), len(pairs))
     return dict(pairs)
-
-
-def _named(value: object) -> str:
-    """A text for messages, of bounded length and without control characters."""
-    return repr(value)[:80] if type(value) in (str, int) else f"a {type(value).__name__}"
 
 
 def _complex(data: bytes) -> complex:

@@ -24,6 +24,8 @@ _COUNT_UP_TO = 1024
 _SEQUENCES = (list, tuple, set, frozenset)
 _SCALARS = (str, bytes, int, float, type(None))
 
+_SHOWN_BITS = 128
+
 # In one dict or set, so many keys of equal hash are taken for an attack. Keys that are not text
 # have hashes that a guest can compute, and n of one hash cost n² comparisons.
 _EQUAL_HASHES = 32
@@ -35,6 +37,18 @@ CONTAINER_WEIGHT = 64
 
 class Malformed(Exception):
     """Bytes that are not a value of the codec; becomes GuestProtocolError."""
+
+
+def shown(value: object) -> str:
+    """What a guest sent, for messages: of bounded length and without control characters.
+
+    Python makes no text of a huge integer: that is a ValueError, and which one comes is up to
+    the guest.
+    """
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
+        return f"an integer of {value.bit_length()} bits"
+    plain = type(value) in (str, int, bool, float)
+    return repr(value)[:80] if plain else f"a {type(value).__name__}"
 
 
 def scan(data: bytes) -> bool:
