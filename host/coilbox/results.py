@@ -14,6 +14,8 @@ from coilbox.errors import (
 )
 from coilbox.limits import Usage
 
+_HIGHEST = 2**31 - 1  # of lines, columns and recursion limits in CPython
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -74,9 +76,9 @@ def uncaught(data: object) -> GuestException:
         GuestProtocolError: the description is not as the ABI says.
     """
     exception = guest_exception(data)
-    limit = data.get("recursion_limit") if isinstance(data, dict) else None
+    limit = _number(data, "recursion_limit") if isinstance(data, dict) else None
     # CPython raises the same class, with another message, where the C stack is used up.
-    if isinstance(limit, int) and exception.message.startswith("maximum recursion depth"):
+    if limit is not None and exception.message.startswith("maximum recursion depth"):
         return RecursionLimitExceeded(exception, limit=limit, used=limit + 1)
     return exception
 
@@ -114,6 +116,12 @@ def _text(data: dict[Any, Any], key: str) -> str:
     return value
 
 
+def _number(data: dict[Any, Any], key: str) -> int | None:
+    """A number of ordinary size: of a huge one ``str()`` raises."""
+    value = data.get(key)
+    return value if type(value) is int and abs(value) <= _HIGHEST else None
+
+
 def _several(data: dict[Any, Any], key: str) -> list[Any]:
     value = data.get(key) or []
     if not isinstance(value, list) or len(value) > 1000:
@@ -125,16 +133,12 @@ def _frame(item: object) -> Frame:
     if not isinstance(item, dict):
         raise GuestProtocolError("the guest described a frame outside the ABI")
 
-    def number(key: str) -> int | None:
-        value = item.get(key)
-        return value if isinstance(value, int) else None
-
     return Frame(
         file=_text(item, "file"),
-        line=number("line") or 0,
+        line=_number(item, "line") or 0,
         function=_text(item, "function"),
         source=_text(item, "source"),
-        end_line=number("end_line"),
-        column=number("column"),
-        end_column=number("end_column"),
+        end_line=_number(item, "end_line"),
+        column=_number(item, "column"),
+        end_column=_number(item, "end_column"),
     )

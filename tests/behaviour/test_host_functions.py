@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -99,6 +100,32 @@ def test_what_a_function_raises_stays_on_the_host(
         assert "test_host_functions" not in text
     assert "hunter2" in caplog.text, "the host's log has it"
     assert message.split("call ")[1][:8] in caplog.text, "under the identifier the guest was told"
+
+
+def test_failures_on_purpose_do_not_fill_the_log(
+    sandbox: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(text: str) -> None:
+        raise ValueError(text)
+
+    box = sandbox(functions={"fail": fail})
+    code = (
+        "from coilbox import host\n"
+        "def fail(text):\n"
+        "    try: host.fail(text)\n"
+        "    except Exception as e: return str(e)\n"
+        "fail('x' * 1_000_000); last = [fail('y') for _ in range(3000)][-1]; last"
+    )
+    with caplog.at_level(logging.ERROR, logger="coilbox.bridge"):
+        last = box.run(code).check().value
+        assert last.endswith("; not logged)")
+        assert 100 <= len(caplog.records) < 300
+        assert "... cut ..." in caplog.records[0].getMessage()
+        assert len(caplog.text) < 1_000_000
+        caplog.clear()
+        time.sleep(1.1)
+        assert "see the host's log" in box.run("fail('z')").check().value
+    assert "failures of host functions for one guest were not logged" in caplog.text
 
 
 def test_an_uncaught_failure_is_the_guests_exception(sandbox: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from coilbox import Limits, Result, Sandbox, Scratch
-from coilbox.errors import GuestError, SandboxStoppedError, UnsupportedValueError
+from coilbox.errors import GuestError, GuestException, SandboxStoppedError, UnsupportedValueError
 from fuzzing import explore
 
 LIMITS = Limits(wall_seconds=3, memory_bytes=96 << 20, output_bytes=1 << 16)
@@ -99,3 +99,26 @@ def test_a_runtime_taken_apart(sandbox: Any) -> None:
     explore(st.tuples(st.integers(0, 2**32), st.integers(1, 40)), check, few=60)
     box.reset()
     assert box.run("6 * 7").check().value == 42
+
+
+HUGE_NUMBERS = """
+import _coilbox_runtime.errors as errors
+describe, frames = errors._describe, errors._frames
+
+def huge_frames(*args):
+    return [frame | {key: 1 << 100_000 for key in ("line", "column", "end_line")} for frame in frames(*args)]
+
+def huge(*args):
+    return describe(*args) | {"recursion_limit": 1 << 100_000, "message": "maximum recursion depth"}
+
+errors._frames, errors._describe = huge_frames, huge
+1 / 0
+"""  # noqa: E501
+
+
+def test_errors_with_numbers_that_no_text_can_hold(sandbox: Any) -> None:
+    error = sandbox(limits=LIMITS).run(HUGE_NUMBERS).error
+    assert type(error) is GuestException
+    assert error.message == "maximum recursion depth"
+    assert [frame.line for frame in error.frames] == [0]
+    assert [frame.column for frame in error.frames] == [None]

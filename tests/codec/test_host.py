@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import importlib
 import threading
 import tracemalloc
 from typing import Any, NamedTuple
@@ -170,6 +171,32 @@ def test_declaring() -> None:
         types.declare(Access, "Colour")
     with pytest.raises(UsageError, match="neither an enum nor a dataclass"):
         types.declare(int)
+
+
+def test_flags_leave_nothing_behind() -> None:
+    """Python keeps each combination of a flag that was made, and a guest can send any number."""
+    types = TypeRegistry([Access])
+    kept = dict(Access._value2member_map_)
+    for value in range(8, 1000):
+        assert decode(ext(12, array("Access", value)), types) == Access(value)
+        del Access._value2member_map_[value]
+    huge = ext(12, array("Access", msgpack.ExtType(1, b"\x01" * 9000)))
+    with pytest.raises(GuestProtocolError, match="malformed value"):
+        decode(huge, types)
+    assert Access._value2member_map_ == kept
+    assert decode(ext(12, array("Access", 3)), types) == Access.READ | Access.WRITE
+
+
+def test_flags_without_numbers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = enum.Flag("Wide", [f"F{n}" for n in range(12)])  # type: ignore[misc]
+    types = TypeRegistry([wide])
+    monkeypatch.setattr(importlib.import_module("coilbox.codec.decode"), "_COMBINATIONS", 100)
+    for value in range(1, 90):
+        assert decode(ext(12, array("Wide", value)), types) is wide(value)
+    with pytest.raises(GuestProtocolError, match="more combinations of Wide than a process keeps"):
+        for value in range(90, 300):
+            decode(ext(12, array("Wide", value)), types)
+    assert decode(ext(12, array("Wide", 3)), types) is wide(3)
 
 
 def test_opaque_comes_from_the_guest_only() -> None:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from coilbox.bridge.forms import Buffer, Reply
-from coilbox.bridge.replies import Refused
+from coilbox.bridge.replies import Failures, Refused
 from coilbox.errors import GuestCancelled, GuestProtocolError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Bridge:
         deadline: when the run must have ended, on ``time.monotonic()``; None if never.
         stopped: whether the guest will not go on.
         depth: host calls within host calls that are made now.
+        failures: logs what goes wrong in host functions.
     """
 
     def __init__(self, offer: Offer, sandbox_id: str) -> None:
@@ -59,6 +60,7 @@ class Bridge:
         self.deadline: float | None = None
         self.stopped = False
         self.depth = 0
+        self.failures = Failures()
         self._thread: int | None = None
         self._broken: BaseException | None = None
 
@@ -104,7 +106,7 @@ class Bridge:
             kind = function & _KINDS
             reply: Reply
             if kind == 0:
-                reply = self.offer.plain.call(function, data)
+                reply = self.offer.plain.call(function, data, self.failures)
             elif kind == OPERATION:
                 reply = self._call(function - OPERATION, data)
             elif kind == CONTROL:

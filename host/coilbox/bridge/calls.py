@@ -13,7 +13,7 @@ from coilbox.bridge.forms import Buffer, Reply, length_of
 from coilbox.bridge.limiter import Limiter
 from coilbox.bridge.owned import OpenResource
 from coilbox.bridge.plans import OperationPlan
-from coilbox.bridge.replies import Refused, internal_error
+from coilbox.bridge.replies import Failures, Refused
 from coilbox.bridge.streams import OpenStream
 from coilbox.bridge.work import Later, Work
 from coilbox.codec.scalars import pack
@@ -33,10 +33,20 @@ class Bound:
         context: the context of calls that cannot end before they return.
         limiter: its limits; None if it has none.
         denied: the capability that the sandbox lacks, or None.
+        failures: logs what goes wrong in it.
         simple: whether nothing but arguments and result need care.
     """
 
-    __slots__ = ("context", "denied", "function", "is_async", "limiter", "plan", "simple")
+    __slots__ = (
+        "context",
+        "denied",
+        "failures",
+        "function",
+        "is_async",
+        "limiter",
+        "plan",
+        "simple",
+    )
 
     def __init__(
         self,
@@ -44,8 +54,10 @@ class Bound:
         function: Callable[..., Any] | None,
         context: CallContext,
         grants: frozenset[str],
+        failures: Failures,
     ) -> None:
         self.plan = plan
+        self.failures = failures
         self.function = function
         self.is_async = inspect.iscoroutinefunction(function)
         self.context = context
@@ -69,8 +81,8 @@ class Bound:
                 try:
                     return encode(error)
                 except Exception as wrong:  # its fields are not of their types
-                    return internal_error(self.plan.name, wrong)
-        return internal_error(self.plan.name, error)
+                    return self.failures.reply(self.plan.name, wrong)
+        return self.failures.reply(self.plan.name, error)
 
 
 class Call(Work):

@@ -121,7 +121,7 @@ class ExtensionBridge(Bridge):
         if context is None:
             context = self._contexts[position] = CallContext(self, {})
         bound = self._bound[number] = (
-            Bound(plan, function, context, self.offer.grants),
+            Bound(plan, function, context, self.offer.grants, self.failures),
             position,
         )
         return bound

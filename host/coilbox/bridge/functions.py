@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from coilbox.bridge.forms import Buffer
-from coilbox.bridge.replies import Refused, internal_error
+from coilbox.bridge.replies import Failures, Refused
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.errors import GuestProtocolError, UnsupportedValueError
 
@@ -28,7 +28,7 @@ class PlainFunctions:
         self._types = types
         self._limit = limit  # what arguments may weigh, in bytes
 
-    def call(self, number: int, data: Buffer) -> bytes:
+    def call(self, number: int, data: Buffer, failures: Failures) -> bytes:
         """Call function ``number`` with encoded arguments; the encoded reply.
 
         Raises:
@@ -47,4 +47,4 @@ class PlainFunctions:
             value = self._functions[number](*args, **kwargs)
             return encode([0, value], self._types)
         except Exception as error:
-            return internal_error(self.names[number], error)
+            return failures.reply(self.names[number], error)

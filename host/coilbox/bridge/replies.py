@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
+import traceback
 from typing import Final
 
 from coilbox.codec.scalars import pack
 
 log: Final = logging.getLogger("coilbox.bridge")
+
+
+_RECORDS = 100
+_RECORD_CHARACTERS = 64 << 10
 
 
 class Refused(Exception):
@@ -29,15 +36,49 @@ class Refused(Exception):
         return pack([1, {"type": self.type, "message": self.message}])
 
 
-def internal_error(name: str, error: BaseException) -> bytes:
-    """The reply for what went wrong on the host, which goes to the log with its traceback.
+class Failures:
+    """What went wrong on the host for one guest, which goes to the log with its traceback.
 
-    Args:
-        name: the function's.
-        error: what it raised, or what is wrong with its result.
+    A guest that makes functions fail on purpose, with arguments that their messages repeat, fills
+    no disk: it has 100 records and one more each second, of 64 KiB. Any thread may use it.
     """
-    identifier = os.urandom(4).hex()
-    log.error("host function %s failed (call %s)", name, identifier, exc_info=error)
-    message = f"host function {name!r} failed (call {identifier}; see the host's log)"
-    details = {"type": "HostInternalError", "message": message, "call_id": identifier}
-    return pack([1, details])
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left = float(_RECORDS)
+        self._filled = time.monotonic()
+        self._unlogged = 0
+
+    def reply(self, name: str, error: BaseException) -> bytes:
+        """The reply for a failure.
+
+        Args:
+            name: the function's.
+            error: what it raised, or what is wrong with its result.
+        """
+        identifier = os.urandom(4).hex()
+        where = "see the host's log" if self._log(name, identifier, error) else "not logged"
+        message = f"host function {name!r} failed (call {identifier}; {where})"
+        details = {"type": "HostInternalError", "message": message, "call_id": identifier}
+        return pack([1, details])
+
+    def _log(self, name: str, identifier: str, error: BaseException) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._left + now - self._filled, _RECORDS)
+            self._filled = now
+            if self._left < 1:
+                self._unlogged += 1
+                return False
+            self._left -= 1
+            unlogged, self._unlogged = self._unlogged, 0
+        if unlogged:
+            log.error("%d failures of host functions for one guest were not logged", unlogged)
+        text = "".join(traceback.format_exception(error))
+        if len(text) <= _RECORD_CHARACTERS:
+            log.error("host function %s failed (call %s)", name, identifier, exc_info=error)
+        else:
+            half = _RECORD_CHARACTERS // 2
+            cut = f"{text[:half]}\n... cut ...\n{text[-half:]}"
+            log.error("host function %s failed (call %s)\n%s", name, identifier, cut)
+        return True

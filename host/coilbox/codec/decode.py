@@ -31,6 +31,9 @@ _COPIES_FREE = 1 << 20
 
 _COMPLEX_SIZE = 16
 
+# Combinations of a Flag, which stay in the process: some 30 MB of them.
+_COMBINATIONS = 1 << 16
+
 # Below this size keys of equal hash cannot cost much; above it a hook checks every dict.
 _CHECK_HASHES_FROM = 1 << 15
 
@@ -178,7 +181,7 @@ class Decoder:
             raise Malformed(f"the enum {shown(name)}, which is not declared")
         if issubclass(cls, enum.Flag):
             if type(member) is int:
-                return cls(member)
+                return _flags(cls, member)
         elif type(member) is str and member in cls.__members__:
             return cls[member]
         raise Malformed(f"{shown(member)}, which is not a member of the enum {name}")
@@ -210,6 +213,22 @@ class Decoder:
 def _checked_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     check_hashes((key for key, _ in pairs), len(pairs))
     return dict(pairs)
+
+
+def _flags(cls: type[enum.Flag], value: int) -> enum.Flag:
+    """The combination of that value.
+
+    Python keeps each combination that ever was made in its class, for the life of the process.
+    """
+    kept = cls._value2member_map_
+    if value in kept:
+        return cls(value)
+    if len(kept) >= _COMBINATIONS:
+        raise Malformed(f"more combinations of {cls.__name__} than a process keeps")
+    made = cls(value)
+    if issubclass(cls, int):
+        kept.pop(value, None)  # these are equal by their numbers, the others only by identity
+    return made
 
 
 def _complex(data: bytes) -> complex:
