@@ -23,7 +23,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from coilbox import Image, Sandbox, open_image
+from coilbox import Image, Limits, Sandbox, open_image
 from coilbox.cache import Cache, key_of
 from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.engines.native import NativeEngine
@@ -36,6 +36,8 @@ sys.path.insert(0, str(Path(__file__).parent / "tests"))
 REQUIREMENTS = Path(__file__).parent / "tests" / "wheels" / "requirements.txt"
 TIER = "quick"
 """How the native engine's code is compiled if there is none: the tier that takes least time."""
+PATIENT = Limits(wall_seconds=300)
+"""Limits of sandboxes in tests of other things: a busy machine may be ten times slower."""
 SandboxFactory = Callable[..., Sandbox]
 
 
@@ -136,7 +138,8 @@ def sandbox(image: Image, engine: str, isolation: str) -> Iterator[SandboxFactor
     made: list[Sandbox] = []
 
     def make(**options: Any) -> Sandbox:
-        made.append(Sandbox(image, engine=engine, **({"isolation": isolation} | options)))
+        usual = {"isolation": isolation, "limits": PATIENT}
+        made.append(Sandbox(image, engine=engine, **(usual | options)))
         return made[-1]
 
     yield make

@@ -20,6 +20,12 @@ from coilbox.bindings.generate.host import host_module
 from coilbox.bindings.host import Extension
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sandboxes wait for what they close however busy the machine is: tests look after it."""
+    monkeypatch.setattr("coilbox.bridge.finishing._PATIENCE", 300.0)
+
+
 @pytest.fixture(scope="session")
 def probe_module() -> ModuleType:
     """The generated host module."""

@@ -46,20 +46,29 @@ class LoopThread:
         return self._loop is not None
 
     def submit(self, job: Job) -> None:
-        """Call ``job`` on the thread, soon. Jobs keep their order."""
-        self._jobs.append(job)
-        # Waking the loop is a system call: one does for all jobs that wait.
+        """Call ``job`` on the thread, soon. Jobs keep their order.
+
+        Raises:
+            RuntimeError: the thread is not there and cannot be started.
+        """
         with self._lock:
+            loop = self._loop or self._start()
+            self._jobs.append(job)
+            # Waking the loop is a system call: one does for all jobs that wait.
             if self._scheduled:
                 return
             self._scheduled = True
-            loop = self._loop or self._start()
         loop.call_soon_threadsafe(self._run_jobs)
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._work, args=(loop,), name="coilbox-loop", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no room for one more
+            self._loop = None
+            loop.close()
+            raise
         self._ident = thread.ident
         return loop
 
@@ -94,14 +103,28 @@ class Pool:
         self._abandoned = 0
 
     def submit(self, job: Job) -> None:
-        """Call ``job`` on a thread, as soon as one is free."""
+        """Call ``job`` on a thread, as soon as one is free.
+
+        Raises:
+            RuntimeError: there is no thread, and none can be started.
+        """
         with self._lock:
             self._waiting += 1
             start = self._waiting > self._idle and (self._threads - self._abandoned < _POOL_THREADS)
             self._threads += start
         self._jobs.put(job)
         if start:
+            self._start()
+
+    def _start(self) -> None:
+        try:
             threading.Thread(target=self._work, name="coilbox-pool", daemon=True).start()
+        except RuntimeError:  # no room for one more
+            with self._lock:
+                self._threads -= 1
+                if self._threads > self._abandoned:
+                    return  # the others do it
+            raise
 
     def abandon(self) -> None:
         """Count one thread less: nobody waits for its job any more, which may never end."""
