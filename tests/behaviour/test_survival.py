@@ -280,9 +280,11 @@ if __name__ == "__main__":
             print(pool.map(work, [(IMAGE, ENGINE, n) for n in range(4)]))
 """
     )
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    variables.pop("TMPDIR", None)  # the fork server's socket needs a short path
     done = subprocess.run(
         [sys.executable, str(script), str(image.path), engine],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=variables,
         capture_output=True,
         text=True,
         timeout=300,
