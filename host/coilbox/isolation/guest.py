@@ -149,21 +149,18 @@ class WorkerGuest:
 
     def exchange(self, *requests: bytes) -> bytes:
         """Send requests, one after the other, and fetch the reply to the last, all encoded."""
-        reply = b""
-        for request in requests:
-            reply = self._exchange(request)
-        return reply
-
-    def _exchange(self, request: bytes) -> bytes:
         if self._owner_process != os.getpid():
             raise UsageError(
                 f"this sandbox's worker belongs to process {self._owner_process}, which forked "
                 "this one; make a new sandbox here"
             )
-        if len(request) > self._limits.memory_bytes:
-            raise no_room(len(request), self._limits)
-        with self._awake():
-            return self._exchange(request)
+        reply = b""
+        for request in requests:
+            if len(request) > self._limits.memory_bytes:
+                raise no_room(len(request), self._limits)
+            with self._awake():
+                reply = self._exchange(request)
+        return reply
 
     def _exchange(self, request: bytes) -> bytes:
         (run, stdin), self._begin = self._begin, (None, None)
