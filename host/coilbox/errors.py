@@ -41,6 +41,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class CoilboxError(Exception):
@@ -117,7 +118,18 @@ class Frame:
 
 
 class GuestError(CoilboxError):
-    """What the guest did wrong: data in ``Result.error``, raised by ``Result.check()``."""
+    """What the guest did wrong: data in ``Result.error``, raised by ``Result.check()``.
+
+    Can be copied and pickled, as results pass from the processes of a pool.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are otherwise made again from ``args``, which are not what __init__ takes.
+        return _made_again, (type(self), self.args), self.__dict__
+
+
+def _made_again(cls: type[GuestError], args: tuple[object, ...]) -> GuestError:
+    return cls.__new__(cls, *args)
 
 
 class GuestException(GuestError):

@@ -4,9 +4,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from coilbox import GuestException, Sandbox
+from coilbox import GuestException, GuestTrap, RecursionLimitExceeded, Sandbox, TimeLimitExceeded
+from coilbox.errors import GuestError, WorkerCrashed
 
 
 def failing(box: Sandbox, code: str, **options: str) -> GuestException:
@@ -297,3 +303,40 @@ def test_a_guest_that_breaks_its_own_interpreter_harms_itself_only(box: Sandbox,
     assert result.error is not None or result.exit_code != 0
     box.reset()
     assert box.run("1 + 1").value == 2
+
+
+COPIES: list[Callable[[Any], Any]] = [
+    lambda value: pickle.loads(pickle.dumps(value)),
+    copy.copy,
+    copy.deepcopy,
+]
+
+
+@pytest.mark.parametrize("again", COPIES)
+def test_errors_can_be_copied(box: Sandbox, again: Callable[[Any], Any]) -> None:
+    """A pool of processes sends results so, and breaks on exceptions that cannot be made again."""
+    code = "try: 1 / 0\nexcept Exception as e:\n    e.add_note('n'); raise ExceptionGroup('g', [e]) from e"
+    result = again(box.run(code))
+    error = result.error
+    assert str(error) == "ExceptionGroup: g (1 sub-exception)"
+    assert (error.type, error.cause.type, error.children[0].notes) == (
+        *("ExceptionGroup", "ZeroDivisionError"),
+        ("n",),
+    )
+    assert error.frames[-1].line == 3
+    assert "ZeroDivisionError" in error.traceback
+    recursion = box.run("def f(): f()\nf()").error
+    assert isinstance(recursion, RecursionLimitExceeded)
+    same = again(recursion)
+    assert (type(same), same.args, vars(same)["limit"]) == (
+        *(RecursionLimitExceeded, recursion.args),
+        recursion.limit,
+    )
+    others: list[GuestError] = [
+        TimeLimitExceeded("late", limit=1.0, used=1.5),
+        WorkerCrashed("dead", signal=9),
+        GuestTrap("trap"),
+    ]
+    for other in others:
+        same = again(other)
+        assert (type(same), str(same), vars(same)) == (type(other), str(other), vars(other))
