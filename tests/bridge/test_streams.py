@@ -132,7 +132,7 @@ async def main():
     return found
 asyncio.run(main())
 """
-    assert guest(code, timeout=20) == [2 * n for n in range(20)]
+    assert guest(code) == [2 * n for n in range(20)]
 
 
 @pytest.mark.parametrize("name", ["doubled", "adoubled"])
@@ -149,7 +149,7 @@ s = p.{name}(Numbers())
 async def main(): return await anext(s)
 asyncio.run(main()), next(s), next(s), asyncio.run(main()), asyncio.run(main()), next(s)
 """
-    assert guest(code, timeout=20) == (0, 2, 4, 6, 8, 10)
+    assert guest(code) == (0, 2, 4, 6, 8, 10)
 
 
 def test_large_items_are_asked_for_few_at_a_time(guest: Guest, probe: Any) -> None:

@@ -88,7 +88,7 @@ def against(
             isolation="process",
             engine="wasmtime",
             mounts=[Mount(tmp_path, "/data")],
-            limits=Limits(wall_seconds=1, output_bytes=1000, host_calls=5, value_bytes=1 << 20),
+            limits=Limits(wall_seconds=5, output_bytes=1000, host_calls=5, value_bytes=1 << 20),
             functions={"echo": lambda *args: args},
         )
         boxes.append(box)

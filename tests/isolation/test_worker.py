@@ -167,10 +167,10 @@ def test_an_idle_worker_is_stopped(sandbox: SandboxFactory) -> None:
 
 
 def test_a_hung_worker_is_killed(sandbox: SandboxFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    box = sandbox(limits=Limits(wall_seconds=0.5))
+    box = sandbox()
     pid = pid_of(box)
     hang(box, monkeypatch)
-    result = box.run("1")
+    result = box.run("1", timeout=0.5)
     assert isinstance(result.error, TimeLimitExceeded)
     assert gone(pid)
     box.reset()
