@@ -259,6 +259,19 @@ def test_huge_numbers_as_arguments(hostile: Guest, name: str) -> None:
             assert hostile.call(name, *args)[0] in (0, 1)
 
 
+def test_a_huge_integer_beside_a_decimal(hostile: Guest) -> None:
+    number = int.from_bytes(b"\x5a" * 10_000, "little")
+    keys = (
+        [HUGE, 1],
+        [msgpack.ExtType(1, b"\x5a" * 10_000), msgpack.ExtType(10, b"%d" % hash(number))],
+    )
+    for pair in keys:
+        data = b"\x91\x82" + b"".join(pack(key) + b"\x90" for key in pair)
+        with pytest.raises(GuestProtocolError) as caught:
+            hostile.raw(hostile.number("texts"), data)
+    assert "a huge integer and a Decimal as keys" in str(caught.value)
+
+
 def test_stale_and_foreign_handles(hostile: Guest, probe: Any) -> None:
     status, counter = hostile.call("counter")
     _, other = hostile.call("other")

@@ -173,6 +173,28 @@ def test_declaring() -> None:
         types.declare(int)
 
 
+@pytest.mark.parametrize("size", [1025, 3_000_000])
+@pytest.mark.parametrize("place", ["set", "dict", "tuples", "frozensets", "dataclasses"])
+def test_huge_integers_are_not_compared_with_decimals(size: int, place: str) -> None:
+    """Python converts the integer, which takes minutes for a megabyte, and nothing stops it."""
+    number = int.from_bytes(b"\x5a" * size, "little")
+    alike = decimal.Decimal(hash(number))
+    integer, other = (encode(value, TYPES) for value in (number, alike))
+    wrap: dict[str, Any] = {
+        "tuples": lambda data: ext(2, b"\x91" + data),
+        "frozensets": lambda data: ext(4, b"\x91" + data),
+        "dataclasses": lambda data: ext(13, b"\x92\xa5Point\x82\xa1x" + data + b"\xa1y\x00"),
+    }
+    keys = [wrap.get(place, bytes)(data) for data in (integer, other)]
+    if place == "dict":
+        data = b"\x82" + keys[0] + b"\x01" + keys[1] + b"\x01"
+    else:
+        data = ext(3, b"\x92" + b"".join(keys))
+    with pytest.raises(GuestProtocolError, match="a huge integer and a Decimal as keys"):
+        decode(data, TYPES)
+    assert decode(encode({"a": number, "b": alike}, TYPES), TYPES) == {"a": number, "b": alike}
+
+
 def test_flags_leave_nothing_behind() -> None:
     """Python keeps each combination of a flag that was made, and a guest can send any number."""
     types = TypeRegistry([Access])

@@ -11,7 +11,14 @@ from typing import Any, Final
 import msgpack  # type: ignore[import-untyped]
 
 from coilbox.codec import wire
-from coilbox.codec.nesting import CONTAINER_WEIGHT, Malformed, check_hashes, scan
+from coilbox.codec.nesting import (
+    CONTAINER_WEIGHT,
+    Malformed,
+    check_comparisons,
+    check_hashes,
+    may_hold_huge,
+    scan,
+)
 from coilbox.codec.scalars import SCALARS, pack
 from coilbox.errors import GuestProtocolError, UnsupportedValueError, ValueLimitExceeded
 from coilbox.limits import DEFAULT_LIMITS
@@ -67,7 +74,9 @@ class _Weight:
 
     def of_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
         self._take()
-        check_hashes((key for key, _ in pairs), len(pairs))
+        keys = [key for key, _ in pairs]
+        check_hashes(keys, len(keys))
+        check_comparisons(keys)
         return dict(pairs)
 
     def _take(self) -> None:
@@ -91,7 +100,7 @@ def unpack(data: Buffer) -> Any:
     try:
         if len(data) > wire.MAX_DEPTH and not _is_flat(data):
             scan(bytes(data))
-        if len(data) < _CHECK_HASHES_FROM:
+        if len(data) < _CHECK_HASHES_FROM and not may_hold_huge(bytes(data)):
             return msgpack.unpackb(data, strict_map_key=False, timestamp=2, ext_hook=_extension)
         weight = _Weight(len(data))
         return msgpack.unpackb(

@@ -13,10 +13,13 @@ import msgpack  # type: ignore[import-untyped]
 from coilbox.codec import wire
 from coilbox.codec.nesting import (
     CONTAINER_WEIGHT,
+    HUGE_BYTES,
     TOO_DEEP,
     Malformed,
+    check_comparisons,
     check_hashes,
     is_too_deep,
+    may_hold_huge,
     may_weigh,
     scan,
     shown,
@@ -48,6 +51,8 @@ class Decoder:
         self._budget = 0
         self._nested = False  # whether a container came as an extension value
         self._careful = False
+        self._huge = False  # whether there was an integer that is slow to compare with Decimals
+        self._decimals = False
         self._limit = 0
         self._weight = 0
         self._weighing = False
@@ -59,6 +64,8 @@ class Decoder:
         )
         self._handlers: dict[int, Callable[[bytes], object]] = {
             **SCALARS,
+            wire.INT: self._big_int,
+            wire.DECIMAL: self._decimal,
             wire.TUPLE: self._tuple,
             wire.SET: self._set,
             wire.FROZENSET: self._frozenset,
@@ -80,7 +87,8 @@ class Decoder:
         self._depth = 0
         self._budget = len(data) * _COPIES + _COPIES_FREE
         self._nested = False
-        self._careful = len(data) >= _CHECK_HASHES_FROM
+        self._huge = self._decimals = False
+        self._careful = len(data) >= _CHECK_HASHES_FROM or may_hold_huge(data)
         self._limit = limit
         self._weight = 0
         self._weighing = False
@@ -120,7 +128,24 @@ class Decoder:
 
     def _weigh_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
         self._add_weight(CONTAINER_WEIGHT)
-        return _checked_dict(pairs)
+        return self._checked_dict(pairs)
+
+    def _checked_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        self._check_keys([key for key, _ in pairs])
+        return dict(pairs)
+
+    def _check_keys(self, keys: list[Any]) -> None:
+        check_hashes(keys, len(keys))
+        if self._huge and self._decimals:
+            check_comparisons(keys)
+
+    def _big_int(self, data: bytes) -> object:
+        self._huge = self._huge or len(data) > HUGE_BYTES
+        return SCALARS[wire.INT](data)
+
+    def _decimal(self, data: bytes) -> object:
+        self._decimals = True
+        return SCALARS[wire.DECIMAL](data)
 
     def _unpack(self, data: bytes) -> Any:
         if self._weighing:
@@ -128,7 +153,7 @@ class Decoder:
                 data, list_hook=self._weigh_list, object_pairs_hook=self._weigh_dict
             )
         if self._careful:
-            return self._unpackb(data, object_pairs_hook=_checked_dict)
+            return self._unpackb(data, object_pairs_hook=self._checked_dict)
         return self._unpackb(data)
 
     def _ext(self, code: int, data: bytes) -> object:
@@ -165,13 +190,13 @@ class Decoder:
     def _set(self, data: bytes) -> set[Any]:
         self._nested = True
         items = self._items(data)
-        check_hashes(items, len(items))
+        self._check_keys(items)
         return set(items)
 
     def _frozenset(self, data: bytes) -> frozenset[Any]:
         self._nested = True
         items = self._items(data)
-        check_hashes(items, len(items))
+        self._check_keys(items)
         return frozenset(items)
 
     def _enum(self, data: bytes) -> enum.Enum:
@@ -208,11 +233,6 @@ class Decoder:
         if type(type_name) is not str or type(text) is not str:
             raise Malformed("an opaque value without its texts")
         return Opaque(type_name, text)
-
-
-def _checked_dict(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    check_hashes((key for key, _ in pairs), len(pairs))
-    return dict(pairs)
 
 
 def _flags(cls: type[enum.Flag], value: int) -> enum.Flag:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import decimal
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,7 @@ _OPENERS = bytes([*range(0x80, 0xA0), *range(0xC7, 0xCA), *range(0xD4, 0xD9), *r
 # A scan costs 3 µs, counting openers 1 ns for each byte.
 _COUNT_UP_TO = 1024
 
+_PLAIN = {str, bytes, float, bool, type(None)}
 _SEQUENCES = (list, tuple, set, frozenset)
 _SCALARS = (str, bytes, int, float, type(None))
 
@@ -30,6 +32,10 @@ _SHOWN_BITS = 128
 # have hashes that a guest can compute, and n of one hash cost n² comparisons.
 _EQUAL_HASHES = 32
 
+
+# To compare a Decimal with an integer Python converts the integer, which takes time quadratic in
+# its length: 14 s for 400 KB. Of this length it takes 0.1 ms.
+HUGE_BYTES = 1024
 
 # What a container of one byte takes in the host, at least, in bytes.
 CONTAINER_WEIGHT = 64
@@ -109,6 +115,35 @@ def is_too_deep(value: object) -> bool:
         isinstance(item, (dict, *_SEQUENCES)) or hasattr(item, "__dataclass_fields__")
         for item in level
     )
+
+
+def may_hold_huge(data: bytes) -> bool:
+    """Whether an integer longer than HUGE_BYTES can be in ``data``: an extension of long length."""
+    return len(data) > HUGE_BYTES and (b"\xc8" in data or b"\xc9" in data)
+
+
+def check_comparisons(keys: list[Any]) -> None:
+    """Refuse keys of one dict or set that could take hours to be compared.
+
+    Raises:
+        Malformed: there is a huge integer among them, and a Decimal.
+    """
+    if _PLAIN.issuperset(map(type, keys)):
+        return
+    huge = decimals = False
+    waiting = keys.copy()
+    while waiting:
+        key = waiting.pop()
+        if isinstance(key, int):
+            huge = huge or key.bit_length() > 8 * HUGE_BYTES
+        elif isinstance(key, decimal.Decimal):
+            decimals = True
+        elif isinstance(key, (tuple, frozenset)):
+            waiting.extend(key)
+        elif hasattr(key, "__dataclass_fields__"):
+            waiting.extend(getattr(key, name) for name in key.__dataclass_fields__)
+    if huge and decimals:
+        raise Malformed("a huge integer and a Decimal as keys of one dict or set")
 
 
 def check_hashes(keys: Iterable[object], count: int) -> None:
