@@ -24,6 +24,7 @@ VARIANTS = {
     "calls.profiled": EmitOptions(
         profile=Profile({"3": [5000, 1, 1800, 2000], "1_add": [2000], "2_pair": [1]})
     ),
+    "calls.seldom": EmitOptions(profile=Profile({"3": [5000, 0, 0, 0]})),
     "calls.hot": EmitOptions(hot=frozenset({"pair"})),
 }
 CASES = {**{path.stem: EmitOptions() for path in sorted(GOLDENS.glob("*.wat"))}, **VARIANTS}

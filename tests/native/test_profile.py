@@ -12,7 +12,9 @@ import pytest
 from coilbox.engines.native.build import COUNTERS, build_program
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.toolchain import zig
+from coilbox.errors import GuestTrap
 from coilbox_guest.native import EmitOptions, Profile, emit_program
+from coilbox_guest.native.profile import Counters, Target
 
 from .test_emitter import parse
 
@@ -93,6 +95,55 @@ def test_the_code_uses_it_and_does_the_same(
         instance.close()
         program.close()
     assert results[0] == results[1]
+
+
+SELDOM_WAT = """
+(module
+  (type $unary (func (param i32) (result i32)))
+  (type $mixed (func (param i64 f64) (result f64)))
+  (table 4 funcref)
+  (elem (i32.const 0) $double $scale $trap)
+  (func $double (type $unary) (i32.shl (local.get 0) (i32.const 1)))
+  (func $scale (type $mixed) (f64.mul (f64.convert_i64_s (local.get 0)) (local.get 1)))
+  (func $trap (type $unary) (unreachable))
+  (func $step (param $n i32) (param $at i32) (result i32)
+    (if (i32.eqz (local.get $n)) (then
+      (return (i32.add (call_indirect (type $unary) (i32.const 21) (local.get $at))
+        (i32.trunc_f64_s (call_indirect (type $mixed) (i64.const 3) (f64.const 1.5) (i32.const 1))
+      )))))
+    (local.get $n))
+  (func (export "run") (param $n i32) (param $at i32) (result i32) (local $sum i32)
+    (loop $again
+      (local.set $sum (i32.add (local.get $sum) (call $step (local.get $n) (local.get $at))))
+      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      (br_if $again (i32.ge_s (local.get $n) (i32.const 0))))
+    (local.get $sum)))
+"""
+
+
+def test_indirect_calls_that_seldom_happen(native_runtime: Any, tmp_path: Path) -> None:
+    # $step: entries, its condition, then two calls that were never made.
+    profile = Profile({"3_step": [5000, 5000, 0, 0, 0, 0, 0, 0, 0], "4": [1, 5000, 4999]})
+    wasm = parse(SELDOM_WAT).to_bytes()
+    files = emit_program(parse(SELDOM_WAT), EmitOptions(profile=profile)).files
+    assert files["hot_000.c"].count("seldom0_") == 2
+    build_program(wasm, tmp_path, zig(), options=EmitOptions(profile=profile))
+    program = NativeProgram(native_runtime, tmp_path, [])
+    instance = program.instantiate(memory_limit=0)
+    assert instance.call("run", 100, 0) == 5050 + 42 + 4
+    for at, reason in ((1, "signature"), (2, "unreachable"), (3, "empty"), (4, "out of bounds")):
+        with pytest.raises(GuestTrap, match=reason):
+            instance.call("run", 100, at)
+    instance.close()
+    program.close()
+
+
+@pytest.mark.parametrize(
+    ("entries", "calls", "seldom"),
+    [(999, 0, False), (1000, 0, True), (1000, 1, True), (1999, 2, False), (2000, 2, True)],
+)
+def test_seldom_is_one_call_in_a_thousand_entries(entries: int, calls: int, seldom: bool) -> None:
+    assert Counters(None, [entries, 0, 0, calls]).target("x") == Target("x", None, seldom)
 
 
 def test_a_profile_of_another_module_does_no_harm() -> None:

@@ -14,6 +14,7 @@ from coilbox_guest.wasm.opcodes import BY_NAME
 from coilbox_guest.wasm.types import I32
 
 from .ctype import arguments, c_type, from_bits, letters, prototype, result_type, to_bits
+from .indirect import indirect_code, seldom_name
 from .stack import strip
 
 if TYPE_CHECKING:
@@ -56,16 +57,6 @@ def _call(self: FunctionEmitter, instruction: Instr) -> None:
     _finish_call(self, f"{name}({arguments(values)})", kind.results)
 
 
-def _indirect_code(plan: Plan, table: int, index: str, type_: int) -> str:
-    """A C expression for the code of a table's entry, checked."""
-    entries = plan.tables[table].entries
-    if entries is None:
-        return f"table_function(self_ {table}u, {strip(index)}, {type_}u)->code"
-    if plan.tables[table].uniform == type_:
-        return f"uniform_code(self_ table{table}, {len(entries)}u, {strip(index)})"
-    return f"entry_code(self_ table{table}, {len(entries)}u, {strip(index)}, {type_}u)"
-
-
 def _call_indirect(self: FunctionEmitter, instruction: Instr) -> None:
     plan = self.plan
     type_, table = plan.canonical[instruction[1]], instruction[2]
@@ -74,13 +65,17 @@ def _call_indirect(self: FunctionEmitter, instruction: Instr) -> None:
     values = _pop_arguments(self, kind)
     entries = plan.tables[table].entries
     if entries is not None:
-        index, likely = self.counters.target(strip(index))
+        index, likely, seldom = self.counters.target(strip(index))
         if likely is not None and likely < len(entries):
             function = entries[likely]
             if function is not None and plan.function_types[function] == type_:
                 _promoted_call(self, (table, type_, likely, function), index, values)
                 return
-    code = _indirect_code(plan, table, index, type_)
+        if seldom:
+            given = arguments([strip(index), *map(strip, values)])
+            _finish_call(self, f"{seldom_name(table, type_)}({given})", kind.results)
+            return
+    code = indirect_code(plan, table, index, type_)
     _finish_call(
         self, f"((type{type_}){code})({arguments(list(map(strip, values)))})", kind.results
     )
@@ -100,7 +95,7 @@ def _promoted_call(
         stack.line(f"{c_type(param)} {names[-1]} = {strip(value)};")
     given = arguments(names[1:])
     direct = f"{plan.function_name(function)}({given})"
-    indirect = f"((type{type_}){_indirect_code(plan, table, names[0], type_)})({given})"
+    indirect = f"((type{type_}){indirect_code(plan, table, names[0], type_)})({given})"
     likely_text = f"CHANCE(0.900, {names[0]} == {likely}u)"
     result = ""
     if kind.results:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 ENTRY_SLOTS: Final = 1
 CONDITION_SLOTS: Final = 2
@@ -23,6 +23,8 @@ _LEAST_ASKED: Final = 64
 _LEAST_CALLS: Final = 1000
 _LEAST_LEAD: Final = 0.4
 """Lead of the majority's votes over the others': 0.4 is 70 to 30."""
+_SELDOM: Final = 1000
+"""A call is seldom if its function is entered so many times as often."""
 _FORMAT: Final = 1
 
 
@@ -66,6 +68,20 @@ class Profile:
         return slots[0] if slots else 0
 
 
+class Target(NamedTuple):
+    """What a profile knows of an indirect call.
+
+    Attributes:
+        text: C of its table index.
+        likely: the table index that is worth a direct call, if one is.
+        seldom: hardly ever called, for all the entries of the function that it stands in.
+    """
+
+    text: str
+    likely: int | None = None
+    seldom: bool = False
+
+
 class Counters:
     """The counters of one function while its C is written: puts them in, or uses their values."""
 
@@ -98,11 +114,13 @@ class Counters:
         chance = min(max(known[1] / known[0], 0.001), 0.999)
         return f"CHANCE({chance:.3f}, {text})"
 
-    def target(self, index: str) -> tuple[str, int | None]:
-        """A table index, counted; and the index that is worth a direct call, if one is."""
+    def target(self, index: str) -> Target:
+        """What is known of an indirect call; its table index is counted."""
         at, known = self._next(TARGET_SLOTS)
         if self._base is not None:
-            return f"COUNT_TARGET({self._base + at}, {index})", None
-        if known is None or known[2] < _LEAST_CALLS or known[1] < known[2] * _LEAST_LEAD:
-            return index, None
-        return index, known[0]
+            return Target(f"COUNT_TARGET({self._base + at}, {index})")
+        if known is None or self._known is None:
+            return Target(index)
+        if known[2] >= _LEAST_CALLS and known[1] >= known[2] * _LEAST_LEAD:
+            return Target(index, known[0])
+        return Target(index, seldom=self._known[0] >= max(_LEAST_CALLS, known[2] * _SELDOM))

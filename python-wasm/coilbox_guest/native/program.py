@@ -22,6 +22,7 @@ from .ctype import (
 )
 from .function import FunctionEmitter
 from .image import memory_image
+from .indirect import seldom_calls
 from .plan import Plan
 from .profile import Counters, Profile
 
@@ -169,6 +170,7 @@ def _header(plan: Plan, options: EmitOptions) -> str:
             out.append(f"extern HIDDEN const struct entry table{index}[];")
             if index in plan.tail.tables:
                 out.append(f"extern HIDDEN void *const pieces{index}[];")
+    out += seldom_calls(plan) if options.profile is not None else []
     out += [f"extern HIDDEN const struct cb_func ref{index};" for index in sorted(plan.referenced)]
     for index, data in enumerate(plan.module.data):
         if not data.active:

@@ -9,6 +9,10 @@ typedef u32 (*type1)(SELF_ u64 l0);
 typedef struct r_iF (*type2)(SELF);
 typedef u32 (*type3)(SELF_ u32 l0);
 extern HIDDEN const struct entry table0[];
+SELDOM u32 seldom0_0(SELF_ u32 l0, u32 l1, u32 l2) { return ((type0)entry_code(self_ table0, 4u, l0, 0u))(self_ l1, l2); }
+SELDOM u32 seldom0_1(SELF_ u32 l0, u64 l1) { return ((type1)entry_code(self_ table0, 4u, l0, 1u))(self_ l1); }
+SELDOM struct r_iF seldom0_2(SELF_ u32 l0) { return ((type2)entry_code(self_ table0, 4u, l0, 2u))(self); }
+SELDOM u32 seldom0_3(SELF_ u32 l0, u32 l1) { return ((type3)entry_code(self_ table0, 4u, l0, 3u))(self_ l1); }
 HIDDEN u32 fn0_host_log(SELF_ u64 l0);
 HIDDEN u32 fn1_add(SELF_ u32 l0, u32 l1);
 HIDDEN struct r_iF fn2_pair(SELF);

@@ -216,6 +216,13 @@ OP void *uniform_piece(SELF_ void *const *pieces, u32 size, u32 index) {
   return pieces[index];
 }
 
+/* A function for what hardly ever happens: it saves registers, so that its callers need not. */
+#if __has_attribute(preserve_most)
+#define SELDOM static __attribute__((noinline, cold, unused, preserve_most))
+#else
+#define SELDOM static __attribute__((noinline, cold, unused))
+#endif
+
 /* ---- integers ---- */
 
 OP u32 i32_clz(u32 x) { return x ? (u32)__builtin_clz(x) : 32; }
