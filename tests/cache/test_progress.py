@@ -38,7 +38,8 @@ def test_failed_tasks_say_so() -> None:
     assert "Linking: failed in " in out.getvalue()
 
 
-def test_choice_by_stream() -> None:
+def test_choice_by_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # on a dumb one no bars are drawn
     assert isinstance(progress_for(io.StringIO()), PlainProgress)
     assert isinstance(progress_for(Terminal(), quiet=True), Silent)
     out = Terminal()
