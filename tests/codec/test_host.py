@@ -201,7 +201,7 @@ def test_flags_leave_nothing_behind() -> None:
     kept = dict(Access._value2member_map_)
     for value in range(8, 1000):
         assert decode(ext(12, array("Access", value)), types) == Access(value)
-        del Access._value2member_map_[value]
+        Access._value2member_map_.pop(value, None)  # some releases of Python keep what we made
     huge = ext(12, array("Access", msgpack.ExtType(1, b"\x01" * 9000)))
     with pytest.raises(GuestProtocolError, match="malformed value"):
         decode(huge, types)
