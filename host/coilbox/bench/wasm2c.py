@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from importlib.metadata import version
@@ -91,11 +92,10 @@ def build_wasm2c(
         options = {"include": include, "depends": headers, "jobs": jobs, "progress": progress}
         objects = compile_all(toolchain, sources, work, **options)  # type: ignore[arg-type]
         toolchain.link(objects, folder / LIBRARY)
+        # Under the cache's lock: others may build the same thing.
+        shutil.rmtree(work, ignore_errors=True)
 
-    path = image.cache.ensure(_KIND, key, build, need=400_000_000, progress=progress).path
-    for left in work.glob("*"):
-        left.unlink()
-    return path
+    return image.cache.ensure(_KIND, key, build, need=400_000_000, progress=progress).path
 
 
 def _wabt() -> Path:
