@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from coilbox.engines.native import declarations
-from coilbox.engines.native.build import build_program
 from coilbox.engines.native.instance import NativeInstance
 from coilbox.engines.native.program import NativeProgram
-from coilbox.engines.native.toolchain import zig
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import EngineError, GuestProtocolError, GuestTrap
+
+from .texts import build_text
 
 POLL = 65536
 WAT = """
@@ -62,12 +62,7 @@ Make = Callable[..., NativeInstance]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("engine")
-    source, target = folder / "m.wat", folder / "m.wasm"
-    source.write_text(WAT)
-    subprocess.run(["wasm-tools", "parse", source, "-o", target], check=True)
-    build_program(target.read_bytes(), folder, zig())
-    return folder
+    return build_text(WAT, tmp_path_factory.mktemp("engine"))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from coilbox.engines.native.build import build_program
 from coilbox.engines.native.instance import NativeInstance
 from coilbox.engines.native.program import NativeProgram
-from coilbox.engines.native.toolchain import zig
 from coilbox.engines.protocol import NO_SOURCES, HostImport, KernelSources
+
+from .texts import build_text
 
 PAGE = 65536
 POLL = PAGE
@@ -43,12 +42,7 @@ def asked() -> list[tuple[int, ...]]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    source, target = folder / "m.wat", folder / "m.wasm"
-    source.write_text(WAT)
-    subprocess.run(["wasm-tools", "parse", source, "-o", target], check=True)
-    build_program(target.read_bytes(), folder, zig())
-    return folder
+    return build_text(WAT, tmp_path_factory.mktemp("sources"))
 
 
 @pytest.fixture
