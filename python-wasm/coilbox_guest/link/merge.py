@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from coilbox_guest.link.errors import LinkError
+from coilbox_guest.link.evaluate import Image, constant
+from coilbox_guest.link.fold import fold_additions
+from coilbox_guest.link.library import Library, plain_elements
+from coilbox_guest.link.spec import LinkReport, LinkResult, LinkSpec
+from coilbox_guest.link.symbols import CONSTRUCTORS, FunctionRef, HostRef, Symbols, Target
 from coilbox_guest.wasm import (
     Data,
     Element,
@@ -23,13 +29,6 @@ from coilbox_guest.wasm import (
 )
 from coilbox_guest.wasm.opcodes import BY_NAME, CALL, END, I32_CONST, REF_FUNC, RETURN_CALL
 from coilbox_guest.wasm.types import FUNC, FUNCREF, GLOBAL, MEMORY
-
-from .errors import LinkError
-from .evaluate import Image, constant
-from .fold import fold_additions
-from .library import Library, plain_elements
-from .spec import LinkReport, LinkResult, LinkSpec
-from .symbols import CONSTRUCTORS, FunctionRef, HostRef, Symbols, Target
 
 STACK_POINTER: Final = "__stack_pointer"
 INITIALISE: Final = "_initialize"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from .errors import LinkError
-from .library import Library
+from coilbox_guest.link.errors import LinkError
+from coilbox_guest.link.library import Library
 
 
 def reserve(libraries: Iterable[Library], folder: Path) -> Path:

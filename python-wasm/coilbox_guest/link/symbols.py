@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+from coilbox_guest.link.errors import LinkError
+from coilbox_guest.link.library import Library
 from coilbox_guest.wasm import FuncType, Import, Module
 from coilbox_guest.wasm.types import FUNC
-
-from .errors import LinkError
-from .library import Library
 
 CONSTRUCTORS: int = -1
 """The unit of the function that the linker makes."""

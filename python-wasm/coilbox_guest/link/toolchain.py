@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from coilbox.progress import Progress
-
-from .errors import LinkError
+from coilbox_guest.link.errors import LinkError
 
 TARGET: Final = "wasm32-wasi"
 _EMULATION: Final = ("SIGNAL", "GETPID", "MMAN")

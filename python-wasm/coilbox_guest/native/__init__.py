@@ -6,9 +6,9 @@ include and of the runtime's own sources.
 
 from pathlib import Path
 
-from .errors import EmitError
-from .profile import Profile
-from .program import EmitOptions, EmittedProgram, emit_program
+from coilbox_guest.native.errors import EmitError
+from coilbox_guest.native.profile import Profile
+from coilbox_guest.native.program import EmitOptions, EmittedProgram, emit_program
 
 RUNTIME = Path(__file__).with_name("runtime")
 

@@ -9,17 +9,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from coilbox_guest.native.ctype import (
+    arguments,
+    c_type,
+    from_bits,
+    letters,
+    prototype,
+    result_type,
+    to_bits,
+)
+from coilbox_guest.native.indirect import indirect_code, seldom_name
+from coilbox_guest.native.stack import strip
 from coilbox_guest.wasm import FuncType, Instr
 from coilbox_guest.wasm.opcodes import BY_NAME
 from coilbox_guest.wasm.types import I32
 
-from .ctype import arguments, c_type, from_bits, letters, prototype, result_type, to_bits
-from .indirect import indirect_code, seldom_name
-from .stack import strip
-
 if TYPE_CHECKING:
-    from .function import FunctionEmitter
-    from .plan import Plan
+    from coilbox_guest.native.function import FunctionEmitter
+    from coilbox_guest.native.plan import Plan
 
 
 # -- ordinary calls -----------------------------------------------------------------------------

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from coilbox_guest.native.ctype import f32_literal, f64_literal, i32_literal, i64_literal
+from coilbox_guest.native.errors import EmitError
 from coilbox_guest.wasm import Instr
 from coilbox_guest.wasm.opcodes import BY_NAME, END, OPCODES
-
-from .ctype import f32_literal, f64_literal, i32_literal, i64_literal
-from .errors import EmitError
 
 _LITERALS: Final = {
     BY_NAME["i32.const"]: i32_literal,

@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from coilbox_guest.native.ctype import c_type
+from coilbox_guest.native.stack import condition_of, strip
 from coilbox_guest.wasm.opcodes import BLOCK_OPS, BY_NAME, EMPTY_BLOCK
 
-from .ctype import c_type
-from .stack import condition_of, strip
-
 if TYPE_CHECKING:
-    from .function import FunctionEmitter
+    from coilbox_guest.native.function import FunctionEmitter
 
 _ELSE: Final = BY_NAME["else"]
 _END: Final = BY_NAME["end"]

@@ -6,13 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from coilbox_guest.wasm import Body, FuncType, Instr
-from coilbox_guest.wasm.opcodes import BY_NAME, I32_ADD, OPCODES
-from coilbox_guest.wasm.types import F32, F64, FUNCREF, I32, I64
-
-from . import calls, memory, tables
-from .control import Control, Frame
-from .ctype import (
+from coilbox_guest.native import calls, memory, tables
+from coilbox_guest.native.control import Control, Frame
+from coilbox_guest.native.ctype import (
     c_type,
     f32_literal,
     f64_literal,
@@ -22,12 +18,15 @@ from .ctype import (
     result_type,
     zero,
 )
-from .errors import EmitError
-from .numeric import TEMPLATES
-from .plan import Plan
-from .profile import Counters
-from .stack import Stack, Value, combine, strip
-from .switches import branch_table
+from coilbox_guest.native.errors import EmitError
+from coilbox_guest.native.numeric import TEMPLATES
+from coilbox_guest.native.plan import Plan
+from coilbox_guest.native.profile import Counters
+from coilbox_guest.native.stack import Stack, Value, combine, strip
+from coilbox_guest.native.switches import branch_table
+from coilbox_guest.wasm import Body, FuncType, Instr
+from coilbox_guest.wasm.opcodes import BY_NAME, I32_ADD, OPCODES
+from coilbox_guest.wasm.types import F32, F64, FUNCREF, I32, I64
 
 Handler = Callable[["FunctionEmitter", Instr], None]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from coilbox_guest.native.ctype import arguments, parameters, result_type
+from coilbox_guest.native.stack import strip
 from coilbox_guest.wasm.types import I32
 
-from .ctype import arguments, parameters, result_type
-from .stack import strip
-
 if TYPE_CHECKING:
-    from .plan import Plan
+    from coilbox_guest.native.plan import Plan
 
 
 def indirect_code(plan: Plan, table: int, index: str, type_: int) -> str:

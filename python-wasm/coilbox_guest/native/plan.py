@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from coilbox_guest.native.constant import Constant, evaluate
+from coilbox_guest.native.ctype import c_type, symbol
+from coilbox_guest.native.errors import EmitError
 from coilbox_guest.wasm import Body, FuncType, Module, decode_body, decode_expression
 from coilbox_guest.wasm.opcodes import BY_NAME
 from coilbox_guest.wasm.types import (
@@ -22,10 +25,6 @@ from coilbox_guest.wasm.types import (
     MemoryType,
     TableType,
 )
-
-from .constant import Constant, evaluate
-from .ctype import c_type, symbol
-from .errors import EmitError
 
 MAX_TABLES: Final = 16  # abi.h: CB_MAX_TABLES
 MAX_STATE_SLOTS: Final = 32768 // 8  # abi.h: CB_STATE_BYTES

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from coilbox_guest.native.ctype import c_type
 from coilbox_guest.wasm.types import I32
-
-from .ctype import c_type
 
 _NONE: frozenset[int] = frozenset()
 _LONGEST = 160

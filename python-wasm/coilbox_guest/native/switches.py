@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .control import Frame
-from .stack import Value, strip
+from coilbox_guest.native.control import Frame
+from coilbox_guest.native.stack import Value, strip
 
 if TYPE_CHECKING:
-    from .function import FunctionEmitter
+    from coilbox_guest.native.function import FunctionEmitter
 
 DISPATCH_LABELS: Final = 64
 """From so many labels a ``br_table`` that a loop begins with counts as a dispatch."""

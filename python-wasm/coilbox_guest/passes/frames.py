@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coilbox_guest.passes.errors import PassError
 from coilbox_guest.wasm import Body, Instr, decode_body, encode_body
 from coilbox_guest.wasm.opcodes import (
     BLOCK_OPS,
@@ -18,8 +19,6 @@ from coilbox_guest.wasm.opcodes import (
     RETURN_CALL,
     RETURN_CALL_INDIRECT,
 )
-
-from .errors import PassError
 
 _BLOCK = BY_NAME["block"]
 _RETURN = BY_NAME["return"]

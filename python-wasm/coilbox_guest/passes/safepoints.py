@@ -16,12 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from coilbox_guest.passes.bulk import COPY, FILL, INIT, add_bulk_functions
+from coilbox_guest.passes.errors import PassError
 from coilbox_guest.wasm import Instr, Module, Rewriter, Scanner, encode_instr, read_locals
 from coilbox_guest.wasm.opcodes import BY_NAME, CALL, I32_CONST, I32_LOAD, LOOP
 from coilbox_guest.wasm.types import FUNC
-
-from .bulk import COPY, FILL, INIT, add_bulk_functions
-from .errors import PassError
 
 HANDLE_PENDING: Final = "_Py_HandlePending"
 PAGE: Final = 65536

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from coilbox_guest.passes.callgraph import direct_calls, recursive_functions
+from coilbox_guest.passes.errors import PassError
+from coilbox_guest.passes.frames import Frame
 from coilbox_guest.wasm import Instr, Module, Scanner, decode_body, read_locals
 from coilbox_guest.wasm.opcodes import (
     GLOBAL_GET,
@@ -25,10 +28,6 @@ from coilbox_guest.wasm.opcodes import (
     LOCAL_GET,
 )
 from coilbox_guest.wasm.types import FUNC
-
-from .callgraph import direct_calls, recursive_functions
-from .errors import PassError
-from .frames import Frame
 
 CHECKS: Final = (
     "_Py_EnterRecursiveCall",

@@ -11,12 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from ..wasm.body import Instr, decode_body
-from ..wasm.module import Module
-from ..wasm.opcodes import BY_NAME
-from ..wasm.types import I32, FuncType
-from .effects import Effects, block_type
-from .graph import LOCAL_GET, LOCAL_SET, TAIL_CALLS, Block, Exit, Graph, remove_unreachable
+from coilbox_guest.tailcall.effects import Effects, block_type
+from coilbox_guest.tailcall.graph import (
+    LOCAL_GET,
+    LOCAL_SET,
+    TAIL_CALLS,
+    Block,
+    Exit,
+    Graph,
+    remove_unreachable,
+)
+from coilbox_guest.wasm.body import Instr, decode_body
+from coilbox_guest.wasm.module import Module
+from coilbox_guest.wasm.opcodes import BY_NAME
+from coilbox_guest.wasm.types import I32, FuncType
 
 _UNREACHABLE: Final = BY_NAME["unreachable"]
 _BLOCK: Final = BY_NAME["block"]

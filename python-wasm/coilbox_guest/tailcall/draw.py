@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html import escape
 
-from ..wasm.body import Instr
-from ..wasm.module import Module
-from ..wasm.opcodes import OPCODES, Imm
-from .dominators import dominator_tree
-from .graph import Exit, Graph
-from .options import Options
-from .partition import partition
-from .pieces import PieceBuilder
-from .split import compile_interpreter
+from coilbox_guest.tailcall.dominators import dominator_tree
+from coilbox_guest.tailcall.graph import Exit, Graph
+from coilbox_guest.tailcall.options import Options
+from coilbox_guest.tailcall.partition import partition
+from coilbox_guest.tailcall.pieces import PieceBuilder
+from coilbox_guest.tailcall.split import compile_interpreter
+from coilbox_guest.wasm.body import Instr
+from coilbox_guest.wasm.module import Module
+from coilbox_guest.wasm.opcodes import OPCODES, Imm
 
 _CROWD = 6
 _LINES = 14
@@ -148,8 +148,8 @@ def draw_handler(module_bytes: bytes, options: Options, name: str) -> tuple[Pict
     `name` is the piece's name without the function's, such as `LOAD_FAST`. Raises KeyError if there
     is none, and SplitRefusedError.
     """
-    from .dispatch import find_interpreter
-    from .effects import Effects
+    from coilbox_guest.tailcall.dispatch import find_interpreter
+    from coilbox_guest.tailcall.effects import Effects
 
     module = Module(module_bytes)
     work = compile_interpreter(module, options)

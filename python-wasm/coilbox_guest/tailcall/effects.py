@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ..wasm.body import Instr
-from ..wasm.module import Module
-from ..wasm.opcodes import BY_NAME, OPCODES
-from ..wasm.types import EXTERNREF, FUNC, FUNCREF, GLOBAL, TABLE, FuncType, GlobalType, TableType
-from .errors import Reason, SplitRefusedError
+from coilbox_guest.tailcall.errors import Reason, SplitRefusedError
+from coilbox_guest.wasm.body import Instr
+from coilbox_guest.wasm.module import Module
+from coilbox_guest.wasm.opcodes import BY_NAME, OPCODES
+from coilbox_guest.wasm.types import (
+    EXTERNREF,
+    FUNC,
+    FUNCREF,
+    GLOBAL,
+    TABLE,
+    FuncType,
+    GlobalType,
+    TableType,
+)
 
 _FIXED: Final[dict[int, tuple[int, tuple[int, ...]]]] = {
     code: (len(info.pops), info.pushes)

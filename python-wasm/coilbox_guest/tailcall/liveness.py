@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .graph import LOCAL_GET, WRITES_LOCAL, Block, Graph
+from coilbox_guest.tailcall.graph import LOCAL_GET, WRITES_LOCAL, Block, Graph
 
 
 def members(bits: int) -> Iterator[int]:

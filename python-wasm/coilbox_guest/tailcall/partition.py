@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .dominators import dominator_tree
-from .graph import Graph
+from coilbox_guest.tailcall.dominators import dominator_tree
+from coilbox_guest.tailcall.graph import Graph
 
 _ROOT = -1
 

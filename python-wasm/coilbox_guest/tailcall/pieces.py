@@ -10,11 +10,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..wasm.body import Instr
-from ..wasm.opcodes import BY_NAME
-from ..wasm.types import F32, F64, I32, I64
-from .frame import Frame
-from .graph import I32_CONST, LOCAL_GET, LOCAL_SET, LOCAL_TEE, WRITES_LOCAL, Block, Exit, Graph
+from coilbox_guest.tailcall.frame import Frame
+from coilbox_guest.tailcall.graph import (
+    I32_CONST,
+    LOCAL_GET,
+    LOCAL_SET,
+    LOCAL_TEE,
+    WRITES_LOCAL,
+    Block,
+    Exit,
+    Graph,
+)
+from coilbox_guest.wasm.body import Instr
+from coilbox_guest.wasm.opcodes import BY_NAME
+from coilbox_guest.wasm.types import F32, F64, I32, I64
 
 _RETURN_CALL: Final = BY_NAME["return_call"]
 _RETURN_CALL_INDIRECT: Final = BY_NAME["return_call_indirect"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..wasm.module import Module
-from ..wasm.types import I64, TABLE, FuncType
-from .dispatch import Interpreter
-from .effects import Effects
-from .errors import Reason, SplitRefusedError
-from .frame import Frame
-from .graph import Graph
-from .liveness import live_in, members
-from .options import Dispatch, Options, Transfer
-from .partition import Partition
-from .pieces import Interface, Plan, Table
-from .prepare import Preparations
+from coilbox_guest.tailcall.dispatch import Interpreter
+from coilbox_guest.tailcall.effects import Effects
+from coilbox_guest.tailcall.errors import Reason, SplitRefusedError
+from coilbox_guest.tailcall.frame import Frame
+from coilbox_guest.tailcall.graph import Graph
+from coilbox_guest.tailcall.liveness import live_in, members
+from coilbox_guest.tailcall.options import Dispatch, Options, Transfer
+from coilbox_guest.tailcall.partition import Partition
+from coilbox_guest.tailcall.pieces import Interface, Plan, Table
+from coilbox_guest.tailcall.prepare import Preparations
+from coilbox_guest.wasm.module import Module
+from coilbox_guest.wasm.types import I64, TABLE, FuncType
 
 
 def make_plan(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..wasm.module import Module
-from .discipline import GlobalFacts, global_facts, pointer_fault
-from .dispatch import Interpreter
-from .effects import Effects
-from .frame import Frame, find_frame, move_to_frame
-from .framepointer import read_stack_pointer
-from .graph import Graph
-from .invariants import rematerialise
-from .liveness import live_in, members
-from .options import Options
-from .selectors import thread_selectors
-from .simplify import remove_unread, simplify
-from .stackpointer import analyse, find_pointer
+from coilbox_guest.tailcall.discipline import GlobalFacts, global_facts, pointer_fault
+from coilbox_guest.tailcall.dispatch import Interpreter
+from coilbox_guest.tailcall.effects import Effects
+from coilbox_guest.tailcall.frame import Frame, find_frame, move_to_frame
+from coilbox_guest.tailcall.framepointer import read_stack_pointer
+from coilbox_guest.tailcall.graph import Graph
+from coilbox_guest.tailcall.invariants import rematerialise
+from coilbox_guest.tailcall.liveness import live_in, members
+from coilbox_guest.tailcall.options import Options
+from coilbox_guest.tailcall.selectors import thread_selectors
+from coilbox_guest.tailcall.simplify import remove_unread, simplify
+from coilbox_guest.tailcall.stackpointer import analyse, find_pointer
+from coilbox_guest.wasm.module import Module
 
 
 @dataclass

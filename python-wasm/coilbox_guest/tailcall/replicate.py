@@ -11,19 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..wasm.body import Instr
-from ..wasm.module import Module
-from ..wasm.types import I32
-from .body import encode_graph
-from .dispatch import find_interpreter
-from .dominators import dominator_tree, reverse_postorder
-from .effects import Effects
-from .frame import enlarge
-from .graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, Exit, Graph
-from .options import DEFAULTS, Dispatch, Options, Variant
-from .prepare import prepare
-from .report import Report, TailcallResult
-from .stackpointer import analyse
+from coilbox_guest.tailcall.body import encode_graph
+from coilbox_guest.tailcall.dispatch import find_interpreter
+from coilbox_guest.tailcall.dominators import dominator_tree, reverse_postorder
+from coilbox_guest.tailcall.effects import Effects
+from coilbox_guest.tailcall.frame import enlarge
+from coilbox_guest.tailcall.graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, Exit, Graph
+from coilbox_guest.tailcall.options import DEFAULTS, Dispatch, Options, Variant
+from coilbox_guest.tailcall.prepare import prepare
+from coilbox_guest.tailcall.report import Report, TailcallResult
+from coilbox_guest.tailcall.stackpointer import analyse
+from coilbox_guest.wasm.body import Instr
+from coilbox_guest.wasm.module import Module
+from coilbox_guest.wasm.types import I32
 
 
 def replicate_dispatch(module_bytes: bytes, options: Options | None = None) -> TailcallResult:

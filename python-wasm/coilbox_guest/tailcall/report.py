@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .options import Options, Variant
+from coilbox_guest.tailcall.options import Options, Variant
 
 
 @dataclass(frozen=True)

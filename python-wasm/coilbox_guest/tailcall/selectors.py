@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..wasm.opcodes import BY_NAME
-from .dominators import dominator_tree
-from .graph import (
+from coilbox_guest.tailcall.dominators import dominator_tree
+from coilbox_guest.tailcall.graph import (
     I32_CONST,
     I32_EQZ,
     LOCAL_GET,
@@ -25,6 +24,7 @@ from .graph import (
     Graph,
     remove_unreachable,
 )
+from coilbox_guest.wasm.opcodes import BY_NAME
 
 _MASK: Final = 0xFFFF_FFFF
 _COMPARE: Final = {BY_NAME["i32.eq"]: False, BY_NAME["i32.ne"]: True}

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..wasm.body import Instr
-from .expressions import expression_start
-from .graph import LOCAL_GET, LOCAL_SET, WRITES_LOCAL, Exit, Graph, remove_unreachable
+from coilbox_guest.tailcall.expressions import expression_start
+from coilbox_guest.tailcall.graph import (
+    LOCAL_GET,
+    LOCAL_SET,
+    WRITES_LOCAL,
+    Exit,
+    Graph,
+    remove_unreachable,
+)
+from coilbox_guest.wasm.body import Instr
 
 _DROP = (0x1A,)
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..wasm.leb import encode_s
-from ..wasm.module import Module
-from ..wasm.opcodes import BY_NAME
-from ..wasm.types import FUNCREF, Element, FuncType, Limits, TableType
-from .body import encode_graph
-from .dispatch import Interpreter, find_interpreter
-from .effects import Effects
-from .frame import Frame, enlarge
-from .graph import Exit, Graph
-from .naming import handler_names
-from .options import Dispatch, Options, Variant
-from .partition import Partition, partition
-from .pieces import PieceBuilder, Plan
-from .plan import make_plan
-from .prepare import Preparations, prepare
-from .report import Report, TailcallResult
-from .stackpointer import analyse
+from coilbox_guest.tailcall.body import encode_graph
+from coilbox_guest.tailcall.dispatch import Interpreter, find_interpreter
+from coilbox_guest.tailcall.effects import Effects
+from coilbox_guest.tailcall.frame import Frame, enlarge
+from coilbox_guest.tailcall.graph import Exit, Graph
+from coilbox_guest.tailcall.naming import handler_names
+from coilbox_guest.tailcall.options import Dispatch, Options, Variant
+from coilbox_guest.tailcall.partition import Partition, partition
+from coilbox_guest.tailcall.pieces import PieceBuilder, Plan
+from coilbox_guest.tailcall.plan import make_plan
+from coilbox_guest.tailcall.prepare import Preparations, prepare
+from coilbox_guest.tailcall.report import Report, TailcallResult
+from coilbox_guest.tailcall.stackpointer import analyse
+from coilbox_guest.wasm.leb import encode_s
+from coilbox_guest.wasm.module import Module
+from coilbox_guest.wasm.opcodes import BY_NAME
+from coilbox_guest.wasm.types import FUNCREF, Element, FuncType, Limits, TableType
 
 _RETURN_CALL = BY_NAME["return_call"]
 _RETURN_CALL_INDIRECT = BY_NAME["return_call_indirect"]

@@ -16,8 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-from ..wasm.body import Instr
-from ..wasm.opcodes import (
+from coilbox_guest.tailcall.effects import Effects
+from coilbox_guest.tailcall.graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, TAIL_CALLS, Exit, Graph
+from coilbox_guest.wasm.body import Instr
+from coilbox_guest.wasm.opcodes import (
     GLOBAL_GET,
     GLOBAL_SET,
     I32_ADD,
@@ -26,8 +28,6 @@ from ..wasm.opcodes import (
     OPCODES,
     Imm,
 )
-from .effects import Effects
-from .graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, TAIL_CALLS, Exit, Graph
 
 
 class Value(NamedTuple):

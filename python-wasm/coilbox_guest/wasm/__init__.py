@@ -4,7 +4,7 @@
 `remap` rewrite whole modules without decoding them.
 """
 
-from .body import (
+from coilbox_guest.wasm.body import (
     Body,
     Instr,
     decode_body,
@@ -15,15 +15,15 @@ from .body import (
     encode_instr,
     read_locals,
 )
-from .dylink import Dylink, read_dylink
-from .errors import WasmFormatError
-from .leb import encode_s, encode_u, read_s, read_u
-from .module import Module
-from .names import NameSection
-from .opcodes import BY_NAME, OPCODES, Imm, OpInfo
-from .remap import IndexMap
-from .scan import Rewriter, Scanner
-from .types import (
+from coilbox_guest.wasm.dylink import Dylink, read_dylink
+from coilbox_guest.wasm.errors import WasmFormatError
+from coilbox_guest.wasm.leb import encode_s, encode_u, read_s, read_u
+from coilbox_guest.wasm.module import Module
+from coilbox_guest.wasm.names import NameSection
+from coilbox_guest.wasm.opcodes import BY_NAME, OPCODES, Imm, OpInfo
+from coilbox_guest.wasm.remap import IndexMap
+from coilbox_guest.wasm.scan import Rewriter, Scanner
+from coilbox_guest.wasm.types import (
     Custom,
     Data,
     Element,

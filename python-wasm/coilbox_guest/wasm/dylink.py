@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .module import Module
-from .reader import Reader
+from coilbox_guest.wasm.module import Module
+from coilbox_guest.wasm.reader import Reader
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .errors import WasmFormatError
-from .leb import encode_u
-from .names import NameSection
-from .reader import Reader
-from .sections import (
+from coilbox_guest.wasm.errors import WasmFormatError
+from coilbox_guest.wasm.leb import encode_u
+from coilbox_guest.wasm.names import NameSection
+from coilbox_guest.wasm.reader import Reader
+from coilbox_guest.wasm.sections import (
     CODE_SECTION,
     CODECS,
     DATA_COUNT_SECTION,
@@ -26,7 +26,7 @@ from .sections import (
     TAG_SECTION,
     TYPE_SECTION,
 )
-from .types import (
+from coilbox_guest.wasm.types import (
     FUNC,
     Custom,
     Data,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from .leb import encode_u
-from .reader import Reader
+from coilbox_guest.wasm.leb import encode_u
+from coilbox_guest.wasm.reader import Reader
 
 NameMap: TypeAlias = dict[int, str]
 
