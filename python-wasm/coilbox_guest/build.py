@@ -6,7 +6,6 @@ that was broken off, or that differs from the last one in its Python code only, 
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -15,14 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import coilbox.wasm
 from coilbox.cache import Cache, Entry, key_of, sha256, sha256_file
 from coilbox.errors import BuildError
 from coilbox.images import ABI_VERSION
+from coilbox.images.guest_build import GuestBuild, load_config
 from coilbox.images.image import SBOM, STDLIB, WASM
 from coilbox.images.recipe import recipe_key
 from coilbox.images.store import KIND
 from coilbox.progress import Progress, Silent
-from coilbox_guest.config import GuestBuild, load_config
+from coilbox.sources import source_digest, source_files
 from coilbox_guest.module import make_module
 from coilbox_guest.notice import NOTICE_FILE, sbom
 from coilbox_guest.parts import Lock, load_lock, obtain
@@ -31,12 +32,16 @@ from coilbox_guest.stage import StageProgram
 from coilbox_guest.stdlib import collect, compile_all, zip_bytes
 from coilbox_guest.toolchain import check_tools, warm_up
 
-_HERE = Path(__file__).parent
 _STEPS = "steps"
 # Sources on which the linked module depends, and those on which compiled Python files do.
-_LINK_SOURCES = ("link", "wasm", "passes", "guest/c", "module.py")
-_TAIL_CALL_SOURCES = ("tailcall",)
-_STDLIB_SOURCES = ("guest/python", "stdlib.py", "stage.py")
+_HERE = Path(__file__).parent
+_WASM = Path(coilbox.wasm.__file__).parent
+_LINK_SOURCES = (
+    *(_HERE / name for name in ("link", "passes", "guest/c", "module.py")),
+    _WASM,
+)
+_TAIL_CALL_SOURCES = (_HERE / "tailcall",)
+_STDLIB_SOURCES = tuple(_HERE / name for name in ("guest/python", "stdlib.py", "stage.py"))
 _IMAGE_BYTES = 200_000_000  # an image with all that its build writes, zig's libc included
 _MAX_SEED = 2**32 - 1  # CPython's PYTHONHASHSEED; 0 would turn randomisation off
 
@@ -183,15 +188,6 @@ class _Pipeline:
         ]
 
 
-def _digest(*names: str) -> str:
-    """A digest of files and folders of this package."""
-    digest = hashlib.sha256()
-    for name in names:
-        path = _HERE / name
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
-                data = file.read_bytes()
-                digest.update(f"{file.relative_to(_HERE).as_posix()}\0{len(data)}\0".encode())
-                digest.update(data)
-    return digest.hexdigest()
+def _digest(*paths: Path) -> str:
+    """A digest of sources of the builder."""
+    return source_digest(item for path in paths for item in source_files(path, path.name))

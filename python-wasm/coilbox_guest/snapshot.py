@@ -13,8 +13,7 @@ from pathlib import Path
 from coilbox.errors import BuildError
 from coilbox.images import ImageInfo
 from coilbox.progress import Progress
-from coilbox_guest.stage import StageGuest, StageProgram
-from coilbox_guest.wasm import (
+from coilbox.wasm import (
     BY_NAME,
     Data,
     Export,
@@ -24,8 +23,9 @@ from coilbox_guest.wasm import (
     Scanner,
     encode_instr,
 )
-from coilbox_guest.wasm.opcodes import END, GLOBAL_GET, I32_CONST
-from coilbox_guest.wasm.types import FUNC, GLOBAL, I32
+from coilbox.wasm.opcodes import END, GLOBAL_GET, I32_CONST
+from coilbox.wasm.types import FUNC, GLOBAL, I32
+from coilbox_guest.stage import StageGuest, StageProgram
 
 PAGE = 65536
 # Host pages: a memory is mapped by them, so segments need no finer grain.

@@ -15,10 +15,10 @@ import coilbox_guest.build
 from coilbox import Image, Sandbox, open_image
 from coilbox.cache import Cache
 from coilbox.errors import BuildError
+from coilbox.images.guest_build import load_config
 from coilbox.progress import Silent
 from coilbox.resources import configs
 from coilbox_guest.build import build_image
-from coilbox_guest.config import load_config
 from coilbox_guest.module import make_module
 from coilbox_guest.parts import load_lock
 from coilbox_guest.snapshot import stage_module, take_snapshot

@@ -118,7 +118,7 @@ def test_they_find_and_compare_what_python_does(library: Any, pages: tuple[_Page
 
 
 def test_the_guest_has_no_other_ones(image: Image) -> None:
-    from coilbox_guest.wasm import Module
+    from coilbox.wasm import Module
 
     names = set(Module(image.read("guest.wasm")).names.functions.values())
     assert names.issuperset(_NAMES)

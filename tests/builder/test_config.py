@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from coilbox.errors import ConfigError
+from coilbox.images.guest_build import GuestBuild, load_config
+from coilbox.images.schema import NAME, schema_text
 from coilbox.resources import configs
-from coilbox_guest.config import GuestBuild, load_config
-from coilbox_guest.schema import NAME, schema_text
 
 
 def test_the_default_build() -> None:
@@ -22,7 +22,7 @@ def test_the_default_build() -> None:
 
 def test_the_schema_is_up_to_date() -> None:
     kept = (configs() / "schemas" / NAME).read_text()
-    assert kept == schema_text(), "run: python -m coilbox_guest.schema"
+    assert kept == schema_text(), "run: python -m coilbox.images.schema"
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:

@@ -15,16 +15,7 @@ from coilbox.engines.wasmtime.program import WasmtimeProgram
 from coilbox.errors import BuildError
 from coilbox.images import ImageInfo
 from coilbox.programs import load_program
-from coilbox_guest.snapshot import (
-    KEPT_EXPORTS,
-    check_state,
-    clear_stack,
-    find_segments,
-    freeze,
-    make_dense,
-    stage_module,
-)
-from coilbox_guest.wasm import (
+from coilbox.wasm import (
     Data,
     Export,
     Global,
@@ -34,7 +25,16 @@ from coilbox_guest.wasm import (
     Module,
     decode_expression,
 )
-from coilbox_guest.wasm.types import FUNC, I32, MEMORY, FuncType
+from coilbox.wasm.types import FUNC, I32, MEMORY, FuncType
+from coilbox_guest.snapshot import (
+    KEPT_EXPORTS,
+    check_state,
+    clear_stack,
+    find_segments,
+    freeze,
+    make_dense,
+    stage_module,
+)
 
 ZERO = b"\x41\0\x0b"
 

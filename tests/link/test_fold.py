@@ -1,5 +1,5 @@
+from coilbox.wasm import Body, Instr, decode_body, encode_body
 from coilbox_guest.link.fold import fold_additions
-from coilbox_guest.wasm import Body, Instr, decode_body, encode_body
 
 
 def _fold(*code: Instr) -> list[Instr]:

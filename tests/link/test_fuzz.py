@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from coilbox.progress import Silent
+from coilbox.wasm import Module, WasmFormatError
 from coilbox_guest.link import LinkError, LinkSpec, SharedLibrary
 from coilbox_guest.link.library import Library
 from coilbox_guest.link.merge import merge, wanted_exports
 from coilbox_guest.link.reserve import reserve
 from coilbox_guest.link.toolchain import Toolchain
-from coilbox_guest.wasm import Module, WasmFormatError
 from fuzzing import explore, mutated
 
 LIBRARY = """(module (@dylink.0 (mem-info (memory 24 4) (table 1 0)))

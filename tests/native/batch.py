@@ -16,9 +16,9 @@ from pathlib import Path
 
 from coilbox.engines.native.build import LIBRARY
 from coilbox.engines.native.build import MEMORY as MEMORY_FILE
-from coilbox.engines.native.toolchain import Toolchain
-from coilbox_guest.native import RUNTIME, EmitOptions, emit_program
-from coilbox_guest.wasm import Module
+from coilbox.engines.native.emit import EmitOptions, emit_program
+from coilbox.engines.native.toolchain import RUNTIME, Toolchain
+from coilbox.wasm import Module
 
 # What the emitter names at file scope: behind these words stands a number or a signature.
 _NAMES = re.compile(

@@ -15,8 +15,8 @@ import wasmtime
 
 from coilbox.engines.native.program import NativeProgram
 from coilbox.errors import GuestTrap
-from coilbox_guest.wasm import FuncType, Module
-from coilbox_guest.wasm.types import FUNC, MEMORY, VALUE_TYPES
+from coilbox.wasm import FuncType, Module
+from coilbox.wasm.types import FUNC, MEMORY, VALUE_TYPES
 
 from .wast import MEMORY_LIMIT
 

@@ -19,11 +19,11 @@ from coilbox.bench.measure import program_names, program_source
 from coilbox.cache import Cache
 from coilbox.engines.native import NativeEngine, Settings
 from coilbox.engines.native.build import COUNTERS, build_program
+from coilbox.engines.native.emit import EmitOptions, Profile
+from coilbox.engines.native.emit.hot import HOT_FILE, choose_hot
 from coilbox.engines.native.library import runtime
 from coilbox.engines.native.program import NativeProgram
 from coilbox.progress import progress_for
-from coilbox_guest.native import EmitOptions, Profile
-from coilbox_guest.native.hot import HOT_FILE, choose_hot
 
 _TESTS = Path(__file__).parents[1]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import NamedTuple
 
+from coilbox.engines.native.emit import EmitOptions
 from coilbox.engines.native.toolchain import Toolchain, system, zig
-from coilbox_guest.native import EmitOptions
 
 
 class Mode(NamedTuple):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from coilbox.engines.native.build import build_program
+from coilbox.engines.native.emit import emit_program
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.toolchain import system, zig
-from coilbox_guest.native import emit_program
 
 from .test_emitter import parse
 

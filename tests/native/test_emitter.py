@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from coilbox_guest.native import EmitError, EmitOptions, Profile, emit_program
-from coilbox_guest.native.function import HANDLERS
-from coilbox_guest.native.numeric import LOADS, STORES, TEMPLATES
-from coilbox_guest.wasm import Module, decode_body
-from coilbox_guest.wasm.opcodes import OPCODES
+from coilbox.engines.native.emit import EmitError, EmitOptions, Profile, emit_program
+from coilbox.engines.native.emit.function import HANDLERS
+from coilbox.engines.native.emit.numeric import LOADS, STORES, TEMPLATES
+from coilbox.wasm import Module, decode_body
+from coilbox.wasm.opcodes import OPCODES
 
 from .modes import modes
 from .wast import build_unit

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from coilbox import Image
-from coilbox_guest.native import Profile
-from coilbox_guest.native.ctype import symbol
-from coilbox_guest.native.hot import HOT_FILE, choose_hot, hot_functions
-from coilbox_guest.wasm import Module
+from coilbox.engines.native.emit import Profile
+from coilbox.engines.native.emit.ctype import symbol
+from coilbox.engines.native.emit.hot import HOT_FILE, choose_hot, hot_functions
+from coilbox.wasm import Module
 
 
 def names(text: str) -> list[str]:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import wasmtime
 
-from coilbox_guest.native.function import HANDLERS
-from coilbox_guest.native.numeric import LOADS, STORES, TEMPLATES
-from coilbox_guest.wasm import Module, decode_body
-from coilbox_guest.wasm.opcodes import OPCODES
-from coilbox_guest.wasm.types import F32, F64, I32, I64
+from coilbox.engines.native.emit.function import HANDLERS
+from coilbox.engines.native.emit.numeric import LOADS, STORES, TEMPLATES
+from coilbox.wasm import Module, decode_body
+from coilbox.wasm.opcodes import OPCODES
+from coilbox.wasm.types import F32, F64, I32, I64
 
 from .differential import Call, callable_exports, on_native, on_wasmtime
 from .modes import ALL_MODES, modes

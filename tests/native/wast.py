@@ -23,13 +23,13 @@ from typing import Any
 
 from coilbox.engines.native.build import LIBRARY
 from coilbox.engines.native.build import MEMORY as MEMORY_FILE
+from coilbox.engines.native.emit import EmitOptions, emit_program
+from coilbox.engines.native.emit.ctype import LETTERS
 from coilbox.engines.native.program import NativeProgram
-from coilbox.engines.native.toolchain import Toolchain
+from coilbox.engines.native.toolchain import RUNTIME, Toolchain
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import GuestTrap
-from coilbox_guest.native import RUNTIME, EmitOptions, emit_program
-from coilbox_guest.native.ctype import LETTERS
-from coilbox_guest.wasm import (
+from coilbox.wasm import (
     FuncType,
     Global,
     GlobalType,
@@ -39,7 +39,7 @@ from coilbox_guest.wasm import (
     TableType,
     WasmFormatError,
 )
-from coilbox_guest.wasm.types import F32, F64, FUNC, FUNCREF, GLOBAL, I32, I64, MEMORY, TABLE
+from coilbox.wasm.types import F32, F64, FUNC, FUNCREF, GLOBAL, I32, I64, MEMORY, TABLE
 
 MEMORY_LIMIT = 1 << 32
 _SPECTEST_GLOBALS = {

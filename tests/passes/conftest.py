@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coilbox_guest.wasm import Module
+from coilbox.wasm import Module
 
 
 @pytest.fixture(scope="session")

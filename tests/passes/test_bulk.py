@@ -12,11 +12,11 @@ from coilbox.engines.wasmtime import WasmtimeEngine
 from coilbox.engines.wasmtime.library import capi, check, ffi
 from coilbox.engines.wasmtime.program import WasmtimeProgram
 from coilbox.errors import GuestTrap
+from coilbox.wasm import Module, Scanner
+from coilbox.wasm.opcodes import BY_NAME
 from coilbox_guest.passes.bulk import PIECE
 from coilbox_guest.passes.errors import PassError
 from coilbox_guest.passes.safepoints import add_safepoints
-from coilbox_guest.wasm import Module, Scanner
-from coilbox_guest.wasm.opcodes import BY_NAME
 
 POLL = 0x20000
 PAGES = 100

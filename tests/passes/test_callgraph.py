@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
+from coilbox.wasm import Module
 from coilbox_guest.passes.callgraph import direct_calls, recursive_functions
-from coilbox_guest.wasm import Module
 
 
 def test_cycles_direct_and_through_the_table(wat: Callable[[str], Module]) -> None:

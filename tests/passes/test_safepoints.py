@@ -2,9 +2,9 @@ from collections.abc import Callable
 
 import pytest
 
+from coilbox.wasm import Module, decode_body
 from coilbox_guest.passes.errors import PassError
 from coilbox_guest.passes.safepoints import add_safepoints
-from coilbox_guest.wasm import Module, decode_body
 
 Assemble = Callable[[str], Module]
 PAGE = 0x20000

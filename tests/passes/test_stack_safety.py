@@ -3,10 +3,10 @@ from collections.abc import Callable
 import pytest
 import wasmtime
 
+from coilbox.wasm import Module
 from coilbox_guest.passes.errors import PassError
 from coilbox_guest.passes.frames import Frame
 from coilbox_guest.passes.stack_safety import StackBudget, limit_offset, make_stack_safe
-from coilbox_guest.wasm import Module
 
 Assemble = Callable[[str], Module]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import wasmtime
 
-from coilbox_guest.wasm import Module
+from coilbox.wasm import Module
 
 _FLAGS = (
     "--min-funcs=3", "--max-funcs=12", "--max-imports=0", "--max-memories=1", "--max-tables=1",

@@ -10,6 +10,8 @@ import random
 
 import pytest
 
+from coilbox.wasm import BY_NAME, Export, FuncType, Instr, Module
+from coilbox.wasm.types import FUNC, I32, I64
 from coilbox_guest.tailcall import (
     Dispatch,
     Options,
@@ -21,8 +23,6 @@ from coilbox_guest.tailcall.body import encode_graph
 from coilbox_guest.tailcall.build import build_graph
 from coilbox_guest.tailcall.effects import Effects
 from coilbox_guest.tailcall.graph import LOCAL_GET, LOCAL_SET, WRITES_LOCAL, Block, Exit, Graph
-from coilbox_guest.wasm import BY_NAME, Export, FuncType, Instr, Module
-from coilbox_guest.wasm.types import FUNC, I32, I64
 
 from . import machine
 from .smith import observe, smith_module

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from coilbox.wasm import Module
 from coilbox_guest.tailcall import (
     Dispatch,
     Options,
@@ -14,7 +15,6 @@ from coilbox_guest.tailcall import (
     replicate_dispatch,
     split_interpreter,
 )
-from coilbox_guest.wasm import Module
 
 from . import machine
 from .minivm import SHAPES, Shape, interpreter

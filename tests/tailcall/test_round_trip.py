@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+from coilbox.wasm import Module
 from coilbox_guest.tailcall.body import encode_graph
 from coilbox_guest.tailcall.build import build_graph
 from coilbox_guest.tailcall.effects import Effects
 from coilbox_guest.tailcall.simplify import remove_unread, simplify
-from coilbox_guest.wasm import Module
 
 from . import machine
 from .minivm import SHAPES, Shape, interpreter

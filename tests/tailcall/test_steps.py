@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from coilbox.wasm import BY_NAME, OPCODES, FuncType, Module
+from coilbox.wasm.types import I32
 from coilbox_guest.tailcall import Options, Reason, SplitRefusedError, split_interpreter
 from coilbox_guest.tailcall.build import build_graph
 from coilbox_guest.tailcall.discipline import global_facts, pointer_fault
@@ -22,8 +24,6 @@ from coilbox_guest.tailcall.selectors import thread_selectors
 from coilbox_guest.tailcall.simplify import remove_unread, simplify
 from coilbox_guest.tailcall.stackpointer import analyse, find_pointer
 from coilbox_guest.tailcall.structure import structured_code
-from coilbox_guest.wasm import BY_NAME, OPCODES, FuncType, Module
-from coilbox_guest.wasm.types import I32
 
 Assemble = Callable[[str], bytes]
 FRAME = "(global.set $sp (local.tee $fp (i32.sub (global.get $sp) (i32.const 32))))"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coilbox_guest.wasm import (
+from coilbox.wasm import (
     OPCODES,
     Body,
     Imm,
@@ -16,7 +16,7 @@ from coilbox_guest.wasm import (
     encode_body,
     encode_instr,
 )
-from coilbox_guest.wasm.opcodes import BLOCK_OPS, END
+from coilbox.wasm.opcodes import BLOCK_OPS, END
 
 _VALUES: dict[Imm, st.SearchStrategy[int]] = {
     Imm.BLOCK_TYPE: st.sampled_from([-0x40, -1, -4, 0, 70, 5000]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coilbox_guest.wasm import Module, Scanner, WasmFormatError, decode_body, read_dylink
-from coilbox_guest.wasm.body import decode_expression
+from coilbox.wasm import Module, Scanner, WasmFormatError, decode_body, read_dylink
+from coilbox.wasm.body import decode_expression
 from fuzzing import explore, mutated
 
 TEXT = """(module $m

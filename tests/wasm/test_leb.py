@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coilbox_guest.wasm import WasmFormatError, encode_s, encode_u, read_s, read_u
+from coilbox.wasm import WasmFormatError, encode_s, encode_u, read_s, read_u
 
 
 @given(st.integers(0, 2**32 - 1))

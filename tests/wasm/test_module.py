@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coilbox_guest.wasm import (
+from coilbox.wasm import (
     Export,
     FuncType,
     Limits,
@@ -14,7 +14,7 @@ from coilbox_guest.wasm import (
     WasmFormatError,
     read_dylink,
 )
-from coilbox_guest.wasm.sections import CODECS
+from coilbox.wasm.sections import CODECS
 
 LISTS = ("types", "imports", "functions", "tables", "memories", "tags", "globals", "exports",
          "elements", "code", "data")  # fmt: skip

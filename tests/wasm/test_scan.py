@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coilbox_guest.wasm import (
+from coilbox.wasm import (
     Body,
     IndexMap,
     Module,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from coilbox.cache import key_of
 from coilbox.engines.native.build import LIBRARY, MEMORY, compile_all, whole_pages
 from coilbox.engines.native.settings import Settings
+from coilbox.engines.native.toolchain import RUNTIME
 from coilbox.errors import EngineError
 
 if TYPE_CHECKING:
@@ -71,8 +72,6 @@ def build_wasm2c(
     Raises:
         EngineError: wasm2c or the compiler failed.
     """
-    from coilbox_guest.native import RUNTIME
-
     found = Settings().toolchain(zig_cache=image.cache.root / "zig")
     toolchain = replace(found, rest=None, extra=(*found.extra, *_TERMS))
     wabt = _wabt()
@@ -107,9 +106,9 @@ def _wabt() -> Path:
 
 def _write_c(image: Image, work: Path) -> bytes:
     """Write the C of an image into a folder; what memory holds at the start."""
-    from coilbox_guest.native.image import memory_image
-    from coilbox_guest.native.plan import Plan
-    from coilbox_guest.wasm import Module
+    from coilbox.engines.native.emit.image import memory_image
+    from coilbox.engines.native.emit.plan import Plan
+    from coilbox.wasm import Module
 
     module = Module(image.read("guest.wasm"))
     memory = memory_image(Plan(module)).content

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from coilbox.progress import Progress, Silent
+from coilbox.wasm import Module, WasmFormatError
 from coilbox_guest.link.errors import LinkError
 from coilbox_guest.link.library import Library
 from coilbox_guest.link.merge import merge, wanted_exports
 from coilbox_guest.link.reserve import reserve
 from coilbox_guest.link.spec import LinkReport, LinkResult, LinkSpec, SharedLibrary
 from coilbox_guest.link.toolchain import Toolchain
-from coilbox_guest.wasm import Module, WasmFormatError
 
 __all__ = ["LinkError", "LinkReport", "LinkResult", "LinkSpec", "SharedLibrary", "link"]
 

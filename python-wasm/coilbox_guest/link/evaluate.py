@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from coilbox.wasm import Instr, decode_expression
+from coilbox.wasm.opcodes import BY_NAME
 from coilbox_guest.link.errors import LinkError
-from coilbox_guest.wasm import Instr, decode_expression
-from coilbox_guest.wasm.opcodes import BY_NAME
 
 _MASK = 0xFFFFFFFF
 _CONST = BY_NAME["i32.const"]

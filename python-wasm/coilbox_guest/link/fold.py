@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coilbox_guest.wasm import Scanner, encode_instr, read_locals
-from coilbox_guest.wasm.opcodes import I32_ADD, I32_CONST
+from coilbox.wasm import Scanner, encode_instr, read_locals
+from coilbox.wasm.opcodes import I32_ADD, I32_CONST
 
 _ADD = bytes((I32_ADD,))
 _CONSTANTS = Scanner([I32_CONST])

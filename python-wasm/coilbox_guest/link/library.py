@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from coilbox.wasm import Dylink, Import, Module, decode_body, decode_expression, read_dylink
+from coilbox.wasm.types import FUNC, GLOBAL
 from coilbox_guest.link.errors import LinkError
 from coilbox_guest.link.evaluate import Image, constant, evaluate
 from coilbox_guest.link.spec import SharedLibrary
-from coilbox_guest.wasm import Dylink, Import, Module, decode_body, decode_expression, read_dylink
-from coilbox_guest.wasm.types import FUNC, GLOBAL
 
 BASE_SYMBOL = "coilbox_library_{}"
 """The name of the memory that is reserved for a library, by its number."""

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from coilbox_guest.link.errors import LinkError
-from coilbox_guest.link.evaluate import Image, constant
-from coilbox_guest.link.fold import fold_additions
-from coilbox_guest.link.library import Library, plain_elements
-from coilbox_guest.link.spec import LinkReport, LinkResult, LinkSpec
-from coilbox_guest.link.symbols import CONSTRUCTORS, FunctionRef, HostRef, Symbols, Target
-from coilbox_guest.wasm import (
+from coilbox.wasm import (
     Data,
     Element,
     Export,
@@ -27,8 +21,14 @@ from coilbox_guest.wasm import (
     WasmFormatError,
     encode_instr,
 )
-from coilbox_guest.wasm.opcodes import BY_NAME, CALL, END, I32_CONST, REF_FUNC, RETURN_CALL
-from coilbox_guest.wasm.types import FUNC, FUNCREF, GLOBAL, MEMORY
+from coilbox.wasm.opcodes import BY_NAME, CALL, END, I32_CONST, REF_FUNC, RETURN_CALL
+from coilbox.wasm.types import FUNC, FUNCREF, GLOBAL, MEMORY
+from coilbox_guest.link.errors import LinkError
+from coilbox_guest.link.evaluate import Image, constant
+from coilbox_guest.link.fold import fold_additions
+from coilbox_guest.link.library import Library, plain_elements
+from coilbox_guest.link.spec import LinkReport, LinkResult, LinkSpec
+from coilbox_guest.link.symbols import CONSTRUCTORS, FunctionRef, HostRef, Symbols, Target
 
 STACK_POINTER: Final = "__stack_pointer"
 INITIALISE: Final = "_initialize"

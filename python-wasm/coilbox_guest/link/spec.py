@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coilbox_guest.wasm import Module
+from coilbox.wasm import Module
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+from coilbox.wasm import FuncType, Import, Module
+from coilbox.wasm.types import FUNC
 from coilbox_guest.link.errors import LinkError
 from coilbox_guest.link.library import Library
-from coilbox_guest.wasm import FuncType, Import, Module
-from coilbox_guest.wasm.types import FUNC
 
 CONSTRUCTORS: int = -1
 """The unit of the function that the linker makes."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from coilbox_guest.wasm import Body, FuncType, Instr, Module, encode_body
-from coilbox_guest.wasm.opcodes import BY_NAME, CALL, EMPTY_BLOCK, END, I32_CONST, LOOP
-from coilbox_guest.wasm.types import FUNC, I32
+from coilbox.wasm import Body, FuncType, Instr, Module, encode_body
+from coilbox.wasm.opcodes import BY_NAME, CALL, EMPTY_BLOCK, END, I32_CONST, LOOP
+from coilbox.wasm.types import FUNC, I32
 
 COPY: Final = BY_NAME["memory.copy"]
 FILL: Final = BY_NAME["memory.fill"]

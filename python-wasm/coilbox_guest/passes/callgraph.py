@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from coilbox_guest.wasm import Module, Scanner
-from coilbox_guest.wasm.opcodes import (
+from coilbox.wasm import Module, Scanner
+from coilbox.wasm.opcodes import (
     CALL,
     CALL_INDIRECT,
     REF_FUNC,
     RETURN_CALL,
     RETURN_CALL_INDIRECT,
 )
-from coilbox_guest.wasm.types import FUNC
+from coilbox.wasm.types import FUNC
 
 _CALLS = Scanner([CALL, CALL_INDIRECT, RETURN_CALL, RETURN_CALL_INDIRECT, REF_FUNC])
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from coilbox_guest.passes.errors import PassError
-from coilbox_guest.wasm import Body, Instr, decode_body, encode_body
-from coilbox_guest.wasm.opcodes import (
+from coilbox.wasm import Body, Instr, decode_body, encode_body
+from coilbox.wasm.opcodes import (
     BLOCK_OPS,
     BY_NAME,
     EMPTY_BLOCK,
@@ -19,6 +18,7 @@ from coilbox_guest.wasm.opcodes import (
     RETURN_CALL,
     RETURN_CALL_INDIRECT,
 )
+from coilbox_guest.passes.errors import PassError
 
 _BLOCK = BY_NAME["block"]
 _RETURN = BY_NAME["return"]

@@ -16,11 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from coilbox.wasm import Instr, Module, Rewriter, Scanner, encode_instr, read_locals
+from coilbox.wasm.opcodes import BY_NAME, CALL, I32_CONST, I32_LOAD, LOOP
+from coilbox.wasm.types import FUNC
 from coilbox_guest.passes.bulk import COPY, FILL, INIT, add_bulk_functions
 from coilbox_guest.passes.errors import PassError
-from coilbox_guest.wasm import Instr, Module, Rewriter, Scanner, encode_instr, read_locals
-from coilbox_guest.wasm.opcodes import BY_NAME, CALL, I32_CONST, I32_LOAD, LOOP
-from coilbox_guest.wasm.types import FUNC
 
 HANDLE_PENDING: Final = "_Py_HandlePending"
 PAGE: Final = 65536

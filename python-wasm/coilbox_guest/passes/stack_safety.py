@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from coilbox_guest.passes.callgraph import direct_calls, recursive_functions
-from coilbox_guest.passes.errors import PassError
-from coilbox_guest.passes.frames import Frame
-from coilbox_guest.wasm import Instr, Module, Scanner, decode_body, read_locals
-from coilbox_guest.wasm.opcodes import (
+from coilbox.wasm import Instr, Module, Scanner, decode_body, read_locals
+from coilbox.wasm.opcodes import (
     GLOBAL_GET,
     I32_ADD,
     I32_CONST,
     I32_LOAD,
     LOCAL_GET,
 )
-from coilbox_guest.wasm.types import FUNC
+from coilbox.wasm.types import FUNC
+from coilbox_guest.passes.callgraph import direct_calls, recursive_functions
+from coilbox_guest.passes.errors import PassError
+from coilbox_guest.passes.frames import Frame
 
 CHECKS: Final = (
     "_Py_EnterRecursiveCall",

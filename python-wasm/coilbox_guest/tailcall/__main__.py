@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 from coilbox.errors import BuildError
+from coilbox.wasm.errors import WasmFormatError
 from coilbox_guest.tailcall.draw import draw_handler
 from coilbox_guest.tailcall.naming import read_opcode_table
 from coilbox_guest.tailcall.options import Dispatch, Options, Transfer
 from coilbox_guest.tailcall.replicate import replicate_dispatch
 from coilbox_guest.tailcall.split import split_interpreter
-from coilbox_guest.wasm.errors import WasmFormatError
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coilbox.wasm.body import Body, Instr, encode_body
 from coilbox_guest.tailcall.graph import LOCAL_GET, WRITES_LOCAL, Graph
 from coilbox_guest.tailcall.structure import structured_code
-from coilbox_guest.wasm.body import Body, Instr, encode_body
 
 _LOCALS = WRITES_LOCAL | {LOCAL_GET}
 

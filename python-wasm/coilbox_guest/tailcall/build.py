@@ -11,6 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from coilbox.wasm.body import Instr, decode_body
+from coilbox.wasm.module import Module
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.types import I32, FuncType
 from coilbox_guest.tailcall.effects import Effects, block_type
 from coilbox_guest.tailcall.graph import (
     LOCAL_GET,
@@ -21,10 +25,6 @@ from coilbox_guest.tailcall.graph import (
     Graph,
     remove_unreachable,
 )
-from coilbox_guest.wasm.body import Instr, decode_body
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.types import I32, FuncType
 
 _UNREACHABLE: Final = BY_NAME["unreachable"]
 _BLOCK: Final = BY_NAME["block"]

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from coilbox_guest.config import TailCalls
+from coilbox.images.guest_build import TailCalls
+from coilbox.wasm.module import Module
 from coilbox_guest.tailcall.naming import read_opcode_table
 from coilbox_guest.tailcall.options import DEFAULTS, Dispatch, Options, Transfer, Variant
 from coilbox_guest.tailcall.replicate import replicate_in_module
 from coilbox_guest.tailcall.split import split_module
-from coilbox_guest.wasm.module import Module
 
 _OPCODES = "_opcode_metadata.py"
 

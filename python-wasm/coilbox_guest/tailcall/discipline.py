@@ -9,15 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from coilbox_guest.tailcall.build import build_graph
-from coilbox_guest.tailcall.effects import Effects
-from coilbox_guest.tailcall.errors import SplitRefusedError
-from coilbox_guest.tailcall.graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, TAIL_CALLS
-from coilbox_guest.tailcall.stackpointer import analyse
-from coilbox_guest.wasm.body import Instr, decode_body
-from coilbox_guest.wasm.errors import WasmFormatError
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.opcodes import (
+from coilbox.wasm.body import Instr, decode_body
+from coilbox.wasm.errors import WasmFormatError
+from coilbox.wasm.module import Module
+from coilbox.wasm.opcodes import (
     BLOCK_OPS,
     BY_NAME,
     GLOBAL_GET,
@@ -26,8 +21,13 @@ from coilbox_guest.wasm.opcodes import (
     I32_CONST,
     I32_SUB,
 )
-from coilbox_guest.wasm.scan import Scanner
-from coilbox_guest.wasm.types import GLOBAL
+from coilbox.wasm.scan import Scanner
+from coilbox.wasm.types import GLOBAL
+from coilbox_guest.tailcall.build import build_graph
+from coilbox_guest.tailcall.effects import Effects
+from coilbox_guest.tailcall.errors import SplitRefusedError
+from coilbox_guest.tailcall.graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, TAIL_CALLS
+from coilbox_guest.tailcall.stackpointer import analyse
 
 _RETURN: Final = BY_NAME["return"]
 _BR: Final = BY_NAME["br"]

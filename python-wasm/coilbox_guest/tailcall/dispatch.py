@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coilbox.wasm.errors import WasmFormatError
+from coilbox.wasm.module import Module
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.scan import Scanner
 from coilbox_guest.tailcall.build import build_graph
 from coilbox_guest.tailcall.effects import Effects
 from coilbox_guest.tailcall.errors import Reason, SplitRefusedError
 from coilbox_guest.tailcall.graph import Exit, Graph, reachable
 from coilbox_guest.tailcall.simplify import simplify
-from coilbox_guest.wasm.errors import WasmFormatError
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.scan import Scanner
 
 
 @dataclass

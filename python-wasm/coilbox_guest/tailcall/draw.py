@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html import escape
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.module import Module
+from coilbox.wasm.opcodes import OPCODES, Imm
 from coilbox_guest.tailcall.dominators import dominator_tree
 from coilbox_guest.tailcall.graph import Exit, Graph
 from coilbox_guest.tailcall.options import Options
 from coilbox_guest.tailcall.partition import partition
 from coilbox_guest.tailcall.pieces import PieceBuilder
 from coilbox_guest.tailcall.split import compile_interpreter
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.opcodes import OPCODES, Imm
 
 _CROWD = 6
 _LINES = 14

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from coilbox_guest.tailcall.errors import Reason, SplitRefusedError
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.opcodes import BY_NAME, OPCODES
-from coilbox_guest.wasm.types import (
+from coilbox.wasm.body import Instr
+from coilbox.wasm.module import Module
+from coilbox.wasm.opcodes import BY_NAME, OPCODES
+from coilbox.wasm.types import (
     EXTERNREF,
     FUNC,
     FUNCREF,
@@ -19,6 +18,7 @@ from coilbox_guest.wasm.types import (
     GlobalType,
     TableType,
 )
+from coilbox_guest.tailcall.errors import Reason, SplitRefusedError
 
 _FIXED: Final[dict[int, tuple[int, tuple[int, ...]]]] = {
     code: (len(info.pops), info.pushes)

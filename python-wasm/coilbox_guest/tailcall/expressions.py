@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import GLOBAL_GET, OPCODES
 from coilbox_guest.tailcall.graph import LOCAL_GET
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import GLOBAL_GET, OPCODES
 
 _TRAPPING: Final = ("div_", "rem_", ".trunc_f")
 _CONSTANTS: Final = frozenset(code for code, info in OPCODES.items() if ".const" in info.name)

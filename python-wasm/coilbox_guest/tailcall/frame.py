@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import BY_NAME, GLOBAL_GET, I32_ADD, I32_CONST, I32_SUB
+from coilbox.wasm.types import F32, F64, I32, I64
 from coilbox_guest.tailcall.effects import Effects
 from coilbox_guest.tailcall.graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, WRITES_LOCAL, Graph
 from coilbox_guest.tailcall.liveness import live_in
 from coilbox_guest.tailcall.stackpointer import Facts, Value, analyse, walk
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import BY_NAME, GLOBAL_GET, I32_ADD, I32_CONST, I32_SUB
-from coilbox_guest.wasm.types import F32, F64, I32, I64
 
 _LOAD: Final = {I32: "i32.load", I64: "i64.load", F32: "f32.load", F64: "f64.load"}
 _STORE: Final = {I32: "i32.store", I64: "i64.store", F32: "f32.store", F64: "f64.store"}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import GLOBAL_GET, I32_ADD, I32_CONST
 from coilbox_guest.tailcall.effects import Effects
 from coilbox_guest.tailcall.graph import LOCAL_GET, Graph
 from coilbox_guest.tailcall.stackpointer import Facts, Value, walk
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import GLOBAL_GET, I32_ADD, I32_CONST
 
 
 def read_stack_pointer(

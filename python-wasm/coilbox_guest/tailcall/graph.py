@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.types import FuncType
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.types import FuncType
 
 
 class Exit(Enum):

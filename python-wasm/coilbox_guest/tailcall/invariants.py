@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import GLOBAL_GET
 from coilbox_guest.tailcall.discipline import GlobalFacts
 from coilbox_guest.tailcall.dominators import dominator_tree
 from coilbox_guest.tailcall.effects import Effects
 from coilbox_guest.tailcall.expressions import expression_start
 from coilbox_guest.tailcall.graph import LOCAL_GET, WRITES_LOCAL, Graph
 from coilbox_guest.tailcall.stackpointer import Facts, Value, walk
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import GLOBAL_GET
 
 _LONGEST = 8
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import I32_ADD, I32_CONST, I32_SUB
 from coilbox_guest.tailcall.graph import Block
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import I32_ADD, I32_CONST, I32_SUB
 
 
 def read_opcode_table(source: str) -> dict[int, str]:

@@ -10,6 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.types import F32, F64, I32, I64
 from coilbox_guest.tailcall.frame import Frame
 from coilbox_guest.tailcall.graph import (
     I32_CONST,
@@ -21,9 +24,6 @@ from coilbox_guest.tailcall.graph import (
     Exit,
     Graph,
 )
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.types import F32, F64, I32, I64
 
 _RETURN_CALL: Final = BY_NAME["return_call"]
 _RETURN_CALL_INDIRECT: Final = BY_NAME["return_call_indirect"]

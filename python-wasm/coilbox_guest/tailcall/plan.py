@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coilbox.wasm.module import Module
+from coilbox.wasm.types import I64, TABLE, FuncType
 from coilbox_guest.tailcall.dispatch import Interpreter
 from coilbox_guest.tailcall.effects import Effects
 from coilbox_guest.tailcall.errors import Reason, SplitRefusedError
@@ -14,8 +16,6 @@ from coilbox_guest.tailcall.options import Dispatch, Options, Transfer
 from coilbox_guest.tailcall.partition import Partition
 from coilbox_guest.tailcall.pieces import Interface, Plan, Table
 from coilbox_guest.tailcall.prepare import Preparations
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.types import I64, TABLE, FuncType
 
 
 def make_plan(

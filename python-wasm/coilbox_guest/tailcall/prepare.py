@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from coilbox.wasm.module import Module
 from coilbox_guest.tailcall.discipline import GlobalFacts, global_facts, pointer_fault
 from coilbox_guest.tailcall.dispatch import Interpreter
 from coilbox_guest.tailcall.effects import Effects
@@ -17,7 +18,6 @@ from coilbox_guest.tailcall.options import Options
 from coilbox_guest.tailcall.selectors import thread_selectors
 from coilbox_guest.tailcall.simplify import remove_unread, simplify
 from coilbox_guest.tailcall.stackpointer import analyse, find_pointer
-from coilbox_guest.wasm.module import Module
 
 
 @dataclass

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.module import Module
+from coilbox.wasm.types import I32
 from coilbox_guest.tailcall.body import encode_graph
 from coilbox_guest.tailcall.dispatch import find_interpreter
 from coilbox_guest.tailcall.dominators import dominator_tree, reverse_postorder
@@ -21,9 +24,6 @@ from coilbox_guest.tailcall.options import DEFAULTS, Dispatch, Options, Variant
 from coilbox_guest.tailcall.prepare import prepare
 from coilbox_guest.tailcall.report import Report, TailcallResult
 from coilbox_guest.tailcall.stackpointer import analyse
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.types import I32
 
 
 def replicate_dispatch(module_bytes: bytes, options: Options | None = None) -> TailcallResult:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from coilbox.wasm.opcodes import BY_NAME
 from coilbox_guest.tailcall.dominators import dominator_tree
 from coilbox_guest.tailcall.graph import (
     I32_CONST,
@@ -24,7 +25,6 @@ from coilbox_guest.tailcall.graph import (
     Graph,
     remove_unreachable,
 )
-from coilbox_guest.wasm.opcodes import BY_NAME
 
 _MASK: Final = 0xFFFF_FFFF
 _COMPARE: Final = {BY_NAME["i32.eq"]: False, BY_NAME["i32.ne"]: True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from coilbox.wasm.body import Instr
 from coilbox_guest.tailcall.expressions import expression_start
 from coilbox_guest.tailcall.graph import (
     LOCAL_GET,
@@ -13,7 +14,6 @@ from coilbox_guest.tailcall.graph import (
     Graph,
     remove_unreachable,
 )
-from coilbox_guest.wasm.body import Instr
 
 _DROP = (0x1A,)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coilbox.wasm.leb import encode_s
+from coilbox.wasm.module import Module
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.types import FUNCREF, Element, FuncType, Limits, TableType
 from coilbox_guest.tailcall.body import encode_graph
 from coilbox_guest.tailcall.dispatch import Interpreter, find_interpreter
 from coilbox_guest.tailcall.effects import Effects
@@ -17,10 +21,6 @@ from coilbox_guest.tailcall.plan import make_plan
 from coilbox_guest.tailcall.prepare import Preparations, prepare
 from coilbox_guest.tailcall.report import Report, TailcallResult
 from coilbox_guest.tailcall.stackpointer import analyse
-from coilbox_guest.wasm.leb import encode_s
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.types import FUNCREF, Element, FuncType, Limits, TableType
 
 _RETURN_CALL = BY_NAME["return_call"]
 _RETURN_CALL_INDIRECT = BY_NAME["return_call_indirect"]

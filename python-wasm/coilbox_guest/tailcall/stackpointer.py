@@ -16,10 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-from coilbox_guest.tailcall.effects import Effects
-from coilbox_guest.tailcall.graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, TAIL_CALLS, Exit, Graph
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import (
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import (
     GLOBAL_GET,
     GLOBAL_SET,
     I32_ADD,
@@ -28,6 +26,8 @@ from coilbox_guest.wasm.opcodes import (
     OPCODES,
     Imm,
 )
+from coilbox_guest.tailcall.effects import Effects
+from coilbox_guest.tailcall.graph import LOCAL_GET, LOCAL_SET, LOCAL_TEE, TAIL_CALLS, Exit, Graph
 
 
 class Value(NamedTuple):

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from coilbox.wasm.body import Instr
+from coilbox.wasm.opcodes import BY_NAME, EMPTY_BLOCK
 from coilbox_guest.tailcall.dominators import DominatorTree, dominator_tree
 from coilbox_guest.tailcall.errors import Reason, SplitRefusedError
 from coilbox_guest.tailcall.graph import I32_EQZ, Block, Exit, Graph
-from coilbox_guest.wasm.body import Instr
-from coilbox_guest.wasm.opcodes import BY_NAME, EMPTY_BLOCK
 
 _UNREACHABLE: Final = (BY_NAME["unreachable"],)
 _BLOCK: Final = (BY_NAME["block"], EMPTY_BLOCK)

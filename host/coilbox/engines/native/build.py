@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coilbox.engines.native.toolchain import Toolchain
+from coilbox.engines.native.toolchain import RUNTIME, Toolchain
 from coilbox.errors import EngineError
 from coilbox.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from coilbox_guest.native import EmitOptions
+    from coilbox.engines.native.emit import EmitOptions
 
 LIBRARY = "program.so"
 MEMORY = "memory.img"
@@ -51,8 +51,8 @@ def build_program(
         EngineError: the module or the C does not compile.
     """
     # Only here: a started sandbox never pays for importing the emitter.
-    from coilbox_guest.native import RUNTIME, EmitError, EmitOptions, emit_program
-    from coilbox_guest.wasm import Module, WasmFormatError
+    from coilbox.engines.native.emit import EmitError, EmitOptions, emit_program
+    from coilbox.wasm import Module, WasmFormatError
 
     progress = progress or Silent()
     try:

@@ -17,12 +17,12 @@ from coilbox.engines.native.settings import Settings, chosen_settings
 from coilbox.engines.native.toolchain import Toolchain
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import EngineError
-from coilbox.resources import guest_builder
+from coilbox.sources import source_digest, source_files
 
 if TYPE_CHECKING:
+    from coilbox.engines.native.emit import Profile
     from coilbox.images import Image
     from coilbox.progress import Progress
-    from coilbox_guest.native import Profile
 
 KIND = "native"
 """What compiled programs are called in the cache."""
@@ -153,8 +153,8 @@ class NativeEngine:
         work = image.cache.root / "work" / f"{KIND}-{key[:16]}"
 
         def build(folder: Path) -> None:
-            from coilbox_guest.native import EmitOptions, Profile
-            from coilbox_guest.native.hot import hot_functions
+            from coilbox.engines.native.emit import EmitOptions, Profile
+            from coilbox.engines.native.emit.hot import hot_functions
 
             profile = None
             if variant.profile:
@@ -233,7 +233,7 @@ class NativeEngine:
         """Build with counters, train, and read them."""
         from dataclasses import replace
 
-        from coilbox_guest.native import EmitOptions, Profile
+        from coilbox.engines.native.emit import EmitOptions, Profile
 
         toolchain = replace(
             self._settings.toolchain(zig_cache=image.cache.root / "zig"),
@@ -309,11 +309,10 @@ def _profile_key(image: Image) -> str:
 
 @cache
 def _emitter() -> str:
-    """Digest of the emitter's sources and of the headers that its C includes."""
-    folder = guest_builder() / "native"
-    headers = [folder / "runtime/abi.h", folder / "runtime/ops.h"]
-    paths = [*sorted(folder.glob("*.py")), folder / "hot.txt", *headers]
-    return key_of([[path.name, path.read_text()] for path in paths])
+    """Digest of all that decides what C the emitter writes, and of the headers it includes."""
+    native = Path(__file__).parent
+    files = (native / "emit", native / "runtime", native.parents[1] / "wasm")
+    return source_digest(item for path in files for item in source_files(path, path.name))
 
 
 def _remove(folder: Path) -> None:

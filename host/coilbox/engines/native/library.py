@@ -13,9 +13,8 @@ from typing import Any
 from coilbox.cache import Cache, descriptor_path, key_of
 from coilbox.engines.native._capi import ffi
 from coilbox.engines.native.build import compile_all
-from coilbox.engines.native.toolchain import Toolchain
+from coilbox.engines.native.toolchain import RUNTIME, Toolchain
 from coilbox.errors import EngineError
-from coilbox.resources import guest_builder
 
 _MACHINES = {"x86_64": "switch_x86_64.S", "aarch64": "switch_aarch64.S"}
 _LIBRARY = "runtime.so"
@@ -78,7 +77,7 @@ def load_library(descriptor: int) -> Any:
 
 
 def _open(cache: Cache, toolchain: Toolchain) -> int:
-    folder = guest_builder() / "native" / "runtime"
+    folder = RUNTIME
     headers = [path.read_text() for path in sorted(folder.glob("*.h"))]
     sources = [*sorted(folder.glob("*.c")), folder / _MACHINES[platform.machine()]]
     texts = [path.read_text() for path in sources]

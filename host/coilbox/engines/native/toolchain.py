@@ -33,6 +33,9 @@ _SEMANTIC = (
 # base needs; and vectors made of 32-bit pointers become gathers and scatters, which are slow.
 _LEAN = ("-fomit-frame-pointer", "-fno-tree-vectorize", "-fno-tree-slp-vectorize")
 
+RUNTIME = Path(__file__).with_name("runtime")
+"""The headers that emitted C includes, and the runtime library's sources."""
+
 _LEAST_FREE = 1 << 20
 """With fewer bytes free a compiler that fails is taken to fail for that."""
 

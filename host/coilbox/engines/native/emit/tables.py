@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from coilbox_guest.native.memory import drop_segment, segment_operands
-from coilbox_guest.native.stack import strip
-from coilbox_guest.wasm import Instr
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.types import I32
+from coilbox.engines.native.emit.memory import drop_segment, segment_operands
+from coilbox.engines.native.emit.stack import strip
+from coilbox.wasm import Instr
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.types import I32
 
 if TYPE_CHECKING:
-    from coilbox_guest.native.function import FunctionEmitter
+    from coilbox.engines.native.emit.function import FunctionEmitter
 
 
 def _operands(self: FunctionEmitter, count: int) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, TypeAlias
 
-from coilbox_guest.wasm.errors import WasmFormatError
-from coilbox_guest.wasm.leb import encode_s, encode_u, read_s, read_u
-from coilbox_guest.wasm.opcodes import BLOCK_OPS, END, OPCODES, Imm, OpInfo
-from coilbox_guest.wasm.types import VALUE_TYPES
+from coilbox.wasm.errors import WasmFormatError
+from coilbox.wasm.leb import encode_s, encode_u, read_s, read_u
+from coilbox.wasm.opcodes import BLOCK_OPS, END, OPCODES, Imm, OpInfo
+from coilbox.wasm.types import VALUE_TYPES
 
 Instr: TypeAlias = tuple[int, ...]
 """(opcode, immediate, ...). Floats are raw bits; `br_table` lists its labels, default last;

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from coilbox_guest.native.profile import Profile
+from coilbox.engines.native.emit.profile import Profile
 
 HOT_FILE: Final = Path(__file__).with_name("hot.txt")
 _SHARE: Final = 0.999

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from coilbox_guest.native.constant import Constant, evaluate
-from coilbox_guest.native.ctype import c_type, symbol
-from coilbox_guest.native.errors import EmitError
-from coilbox_guest.wasm import Body, FuncType, Module, decode_body, decode_expression
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.types import (
+from coilbox.engines.native.emit.constant import Constant, evaluate
+from coilbox.engines.native.emit.ctype import c_type, symbol
+from coilbox.engines.native.emit.errors import EmitError
+from coilbox.wasm import Body, FuncType, Module, decode_body, decode_expression
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.types import (
     EXTERN_KINDS,
     FUNC,
     FUNCREF,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from coilbox_guest.wasm.errors import WasmFormatError
-from coilbox_guest.wasm.leb import encode_u
-from coilbox_guest.wasm.names import NameSection
-from coilbox_guest.wasm.reader import Reader
-from coilbox_guest.wasm.sections import (
+from coilbox.wasm.errors import WasmFormatError
+from coilbox.wasm.leb import encode_u
+from coilbox.wasm.names import NameSection
+from coilbox.wasm.reader import Reader
+from coilbox.wasm.sections import (
     CODE_SECTION,
     CODECS,
     DATA_COUNT_SECTION,
@@ -26,7 +26,7 @@ from coilbox_guest.wasm.sections import (
     TAG_SECTION,
     TYPE_SECTION,
 )
-from coilbox_guest.wasm.types import (
+from coilbox.wasm.types import (
     FUNC,
     Custom,
     Data,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coilbox_guest.wasm.errors import WasmFormatError
-from coilbox_guest.wasm.leb import read_s, read_u
+from coilbox.wasm.errors import WasmFormatError
+from coilbox.wasm.leb import read_s, read_u
 
 
 class Reader:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from coilbox_guest.native.ctype import f32_literal, f64_literal, i32_literal, i64_literal
-from coilbox_guest.native.errors import EmitError
-from coilbox_guest.wasm import Instr
-from coilbox_guest.wasm.opcodes import BY_NAME, END, OPCODES
+from coilbox.engines.native.emit.ctype import f32_literal, f64_literal, i32_literal, i64_literal
+from coilbox.engines.native.emit.errors import EmitError
+from coilbox.wasm import Instr
+from coilbox.wasm.opcodes import BY_NAME, END, OPCODES
 
 _LITERALS: Final = {
     BY_NAME["i32.const"]: i32_literal,

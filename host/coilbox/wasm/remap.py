@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from coilbox_guest.wasm.body import Instr, encode_instr
-from coilbox_guest.wasm.opcodes import GLOBAL_GET, GLOBAL_SET, OPCODES, Imm
-from coilbox_guest.wasm.scan import Rewriter
+from coilbox.wasm.body import Instr, encode_instr
+from coilbox.wasm.opcodes import GLOBAL_GET, GLOBAL_SET, OPCODES, Imm
+from coilbox.wasm.scan import Rewriter
 
 Renumbering: TypeAlias = Mapping[int, int] | Sequence[int]
 

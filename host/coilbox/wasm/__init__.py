@@ -4,7 +4,7 @@
 `remap` rewrite whole modules without decoding them.
 """
 
-from coilbox_guest.wasm.body import (
+from coilbox.wasm.body import (
     Body,
     Instr,
     decode_body,
@@ -15,15 +15,15 @@ from coilbox_guest.wasm.body import (
     encode_instr,
     read_locals,
 )
-from coilbox_guest.wasm.dylink import Dylink, read_dylink
-from coilbox_guest.wasm.errors import WasmFormatError
-from coilbox_guest.wasm.leb import encode_s, encode_u, read_s, read_u
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.names import NameSection
-from coilbox_guest.wasm.opcodes import BY_NAME, OPCODES, Imm, OpInfo
-from coilbox_guest.wasm.remap import IndexMap
-from coilbox_guest.wasm.scan import Rewriter, Scanner
-from coilbox_guest.wasm.types import (
+from coilbox.wasm.dylink import Dylink, read_dylink
+from coilbox.wasm.errors import WasmFormatError
+from coilbox.wasm.leb import encode_s, encode_u, read_s, read_u
+from coilbox.wasm.module import Module
+from coilbox.wasm.names import NameSection
+from coilbox.wasm.opcodes import BY_NAME, OPCODES, Imm, OpInfo
+from coilbox.wasm.remap import IndexMap
+from coilbox.wasm.scan import Rewriter, Scanner
+from coilbox.wasm.types import (
     Custom,
     Data,
     Element,

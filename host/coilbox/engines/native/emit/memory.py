@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from coilbox_guest.native.numeric import LOADS, STORES, load_bytes
-from coilbox_guest.native.stack import Value, strip
-from coilbox_guest.wasm import Instr
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.types import I32
+from coilbox.engines.native.emit.numeric import LOADS, STORES, load_bytes
+from coilbox.engines.native.emit.stack import Value, strip
+from coilbox.wasm import Instr
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.types import I32
 
 if TYPE_CHECKING:
-    from coilbox_guest.native.function import FunctionEmitter
+    from coilbox.engines.native.emit.function import FunctionEmitter
 
 MEMORY_SIZE_GLOBAL: Final = -1
 """The size of memory, as something that expressions read and calls change."""

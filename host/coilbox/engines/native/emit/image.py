@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from coilbox_guest.native.errors import EmitError
-from coilbox_guest.native.plan import Plan
+from coilbox.engines.native.emit.errors import EmitError
+from coilbox.engines.native.emit.plan import Plan
 
 PAGE = 65536
 

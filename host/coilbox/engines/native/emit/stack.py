@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from coilbox_guest.native.ctype import c_type
-from coilbox_guest.wasm.types import I32
+from coilbox.engines.native.emit.ctype import c_type
+from coilbox.wasm.types import I32
 
 _NONE: frozenset[int] = frozenset()
 _LONGEST = 160

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from coilbox_guest.native.control import Frame
-from coilbox_guest.native.stack import Value, strip
+from coilbox.engines.native.emit.control import Frame
+from coilbox.engines.native.emit.stack import Value, strip
 
 if TYPE_CHECKING:
-    from coilbox_guest.native.function import FunctionEmitter
+    from coilbox.engines.native.emit.function import FunctionEmitter
 
 DISPATCH_LABELS: Final = 64
 """From so many labels a ``br_table`` that a loop begins with counts as a dispatch."""

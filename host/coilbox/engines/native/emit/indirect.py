@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coilbox_guest.native.ctype import arguments, parameters, result_type
-from coilbox_guest.native.stack import strip
-from coilbox_guest.wasm.types import I32
+from coilbox.engines.native.emit.ctype import arguments, parameters, result_type
+from coilbox.engines.native.emit.stack import strip
+from coilbox.wasm.types import I32
 
 if TYPE_CHECKING:
-    from coilbox_guest.native.plan import Plan
+    from coilbox.engines.native.emit.plan import Plan
 
 
 def indirect_code(plan: Plan, table: int, index: str, type_: int) -> str:

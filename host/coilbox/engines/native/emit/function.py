@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from coilbox_guest.native import calls, memory, tables
-from coilbox_guest.native.control import Control, Frame
-from coilbox_guest.native.ctype import (
+from coilbox.engines.native.emit import calls, memory, tables
+from coilbox.engines.native.emit.control import Control, Frame
+from coilbox.engines.native.emit.ctype import (
     c_type,
     f32_literal,
     f64_literal,
@@ -18,15 +18,15 @@ from coilbox_guest.native.ctype import (
     result_type,
     zero,
 )
-from coilbox_guest.native.errors import EmitError
-from coilbox_guest.native.numeric import TEMPLATES
-from coilbox_guest.native.plan import Plan
-from coilbox_guest.native.profile import Counters
-from coilbox_guest.native.stack import Stack, Value, combine, strip
-from coilbox_guest.native.switches import branch_table
-from coilbox_guest.wasm import Body, FuncType, Instr
-from coilbox_guest.wasm.opcodes import BY_NAME, I32_ADD, OPCODES
-from coilbox_guest.wasm.types import F32, F64, FUNCREF, I32, I64
+from coilbox.engines.native.emit.errors import EmitError
+from coilbox.engines.native.emit.numeric import TEMPLATES
+from coilbox.engines.native.emit.plan import Plan
+from coilbox.engines.native.emit.profile import Counters
+from coilbox.engines.native.emit.stack import Stack, Value, combine, strip
+from coilbox.engines.native.emit.switches import branch_table
+from coilbox.wasm import Body, FuncType, Instr
+from coilbox.wasm.opcodes import BY_NAME, I32_ADD, OPCODES
+from coilbox.wasm.types import F32, F64, FUNCREF, I32, I64
 
 Handler = Callable[["FunctionEmitter", Instr], None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coilbox_guest.wasm.errors import WasmFormatError
+from coilbox.wasm.errors import WasmFormatError
 
 
 def encode_u(value: int) -> bytes:

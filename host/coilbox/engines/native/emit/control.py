@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from coilbox_guest.native.ctype import c_type
-from coilbox_guest.native.stack import condition_of, strip
-from coilbox_guest.wasm.opcodes import BLOCK_OPS, BY_NAME, EMPTY_BLOCK
+from coilbox.engines.native.emit.ctype import c_type
+from coilbox.engines.native.emit.stack import condition_of, strip
+from coilbox.wasm.opcodes import BLOCK_OPS, BY_NAME, EMPTY_BLOCK
 
 if TYPE_CHECKING:
-    from coilbox_guest.native.function import FunctionEmitter
+    from coilbox.engines.native.emit.function import FunctionEmitter
 
 _ELSE: Final = BY_NAME["else"]
 _END: Final = BY_NAME["end"]

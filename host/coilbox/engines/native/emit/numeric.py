@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from coilbox_guest.wasm.opcodes import BY_NAME, OPCODES
-from coilbox_guest.wasm.types import F32, F64, I32, I64
+from coilbox.wasm.opcodes import BY_NAME, OPCODES
+from coilbox.wasm.types import F32, F64, I32, I64
 
 
 class Template(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from coilbox_guest.wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64
+from coilbox.wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64
 
 
 class Imm(IntEnum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
-from coilbox_guest.wasm.body import decode_expression
-from coilbox_guest.wasm.leb import encode_u
-from coilbox_guest.wasm.reader import Reader
-from coilbox_guest.wasm.types import (
+from coilbox.wasm.body import decode_expression
+from coilbox.wasm.leb import encode_u
+from coilbox.wasm.reader import Reader
+from coilbox.wasm.types import (
     FUNC,
     FUNCREF,
     GLOBAL,

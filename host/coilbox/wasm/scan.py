@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from coilbox_guest.wasm.body import Instr, decode_expression, decode_instr, read_locals
-from coilbox_guest.wasm.errors import WasmFormatError
-from coilbox_guest.wasm.leb import read_u
-from coilbox_guest.wasm.opcodes import END, OPCODES, Imm
+from coilbox.wasm.body import Instr, decode_expression, decode_instr, read_locals
+from coilbox.wasm.errors import WasmFormatError
+from coilbox.wasm.leb import read_u
+from coilbox.wasm.opcodes import END, OPCODES, Imm
 
 _U32: Final = rb"[\x80-\xff]{0,4}+[\x00-\x7f]"
 _U64: Final = rb"[\x80-\xff]{0,9}+[\x00-\x7f]"

@@ -6,8 +6,8 @@ import re
 import struct
 from typing import Final
 
-from coilbox_guest.native.errors import EmitError
-from coilbox_guest.wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType
+from coilbox.engines.native.emit.errors import EmitError
+from coilbox.wasm.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, FuncType
 
 C_TYPES: Final = {I32: "u32", I64: "u64", F32: "f32", F64: "f64", FUNCREF: "ref", EXTERNREF: "ref"}
 LETTERS: Final = {I32: "i", I64: "I", F32: "f", F64: "F", FUNCREF: "r", EXTERNREF: "r"}

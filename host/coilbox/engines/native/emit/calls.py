@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from coilbox_guest.native.ctype import (
+from coilbox.engines.native.emit.ctype import (
     arguments,
     c_type,
     from_bits,
@@ -18,15 +18,15 @@ from coilbox_guest.native.ctype import (
     result_type,
     to_bits,
 )
-from coilbox_guest.native.indirect import indirect_code, seldom_name
-from coilbox_guest.native.stack import strip
-from coilbox_guest.wasm import FuncType, Instr
-from coilbox_guest.wasm.opcodes import BY_NAME
-from coilbox_guest.wasm.types import I32
+from coilbox.engines.native.emit.indirect import indirect_code, seldom_name
+from coilbox.engines.native.emit.stack import strip
+from coilbox.wasm import FuncType, Instr
+from coilbox.wasm.opcodes import BY_NAME
+from coilbox.wasm.types import I32
 
 if TYPE_CHECKING:
-    from coilbox_guest.native.function import FunctionEmitter
-    from coilbox_guest.native.plan import Plan
+    from coilbox.engines.native.emit.function import FunctionEmitter
+    from coilbox.engines.native.emit.plan import Plan
 
 
 # -- ordinary calls -----------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from coilbox_guest.wasm.leb import encode_u
-from coilbox_guest.wasm.reader import Reader
+from coilbox.wasm.leb import encode_u
+from coilbox.wasm.reader import Reader
 
 NameMap: TypeAlias = dict[int, str]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coilbox_guest.wasm.module import Module
-from coilbox_guest.wasm.reader import Reader
+from coilbox.wasm.module import Module
+from coilbox.wasm.reader import Reader
 
 
 @dataclass(frozen=True)
