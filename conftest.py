@@ -24,11 +24,11 @@ import hypothesis
 import pytest
 
 from coilbox import Image, Limits, Sandbox, open_image
-from coilbox.cache import Cache, key_of
 from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.engines.native import NativeEngine
 from coilbox.engines.native.library import supported
-from coilbox.progress import progress_for
+from coilbox.support.cache import Cache, key_of
+from coilbox.support.progress import progress_for
 
 # For `from fuzzing import explore` in every suite.
 sys.path.insert(0, str(Path(__file__).parent / "tests"))

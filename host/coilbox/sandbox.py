@@ -12,14 +12,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
-from coilbox.arguments import (
-    checked_extensions,
-    checked_functions,
-    checked_items,
-    checked_object,
-    checked_seed,
-    checked_strings,
-)
 from coilbox.bridge import HostFunctions, Offer
 from coilbox.clock import GuestClock
 from coilbox.codec import NO_TYPES, TypeRegistry
@@ -29,15 +21,23 @@ from coilbox.errors import (
     SandboxStoppedError,
     UsageError,
 )
-from coilbox.guest import Guest, LocalGuest
 from coilbox.images import Image, open_image
-from coilbox.jobs import Job, call_job, run_job
 from coilbox.limits import DEFAULT_LIMITS, Limits, Usage
 from coilbox.mounts import Mount, Scratch
-from coilbox.output import OutputCallback
-from coilbox.programs import ensure_compiled, load_program
 from coilbox.results import Result
-from coilbox.session import Session
+from coilbox.session.arguments import (
+    checked_extensions,
+    checked_functions,
+    checked_items,
+    checked_object,
+    checked_seed,
+    checked_strings,
+)
+from coilbox.session.guest import Guest, LocalGuest
+from coilbox.session.output import OutputCallback
+from coilbox.session.programs import ensure_compiled, load_program
+from coilbox.session.requests import Job, call_job, run_job
+from coilbox.session.session import Session
 from coilbox.stream import RunStream
 from coilbox.wasi import SeededEntropy, SystemEntropy, VirtualTree
 
@@ -395,7 +395,7 @@ class Sandbox:
             self._in_use.release()
 
     async def _conduct(self, job: Job) -> Result:
-        from coilbox.aio import conduct  # asyncio takes long to import
+        from coilbox.session.aio import conduct  # asyncio takes long to import
 
         with self._used() as session:
             return await conduct(session, job)

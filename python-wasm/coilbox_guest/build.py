@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import coilbox.wasm
-from coilbox.cache import Cache, Entry, key_of, sha256, sha256_file
 from coilbox.errors import BuildError
 from coilbox.images import ABI_VERSION
 from coilbox.images.guest_build import GuestBuild, load_config
 from coilbox.images.image import SBOM, STDLIB, WASM
 from coilbox.images.recipe import recipe_key
 from coilbox.images.store import KIND
-from coilbox.progress import Progress, Silent
-from coilbox.sources import source_digest, source_files
+from coilbox.support.cache import Cache, Entry, key_of, sha256, sha256_file
+from coilbox.support.progress import Progress, Silent
+from coilbox.support.sources import source_digest, source_files
 from coilbox_guest.module import make_module
 from coilbox_guest.notice import NOTICE_FILE, sbom
 from coilbox_guest.parts import Lock, load_lock, obtain

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coilbox.cache import sha256_file
 from coilbox.errors import BuildError
 from coilbox.images.guest_build import PAGE, GuestBuild
-from coilbox.progress import Progress
+from coilbox.support.cache import sha256_file
+from coilbox.support.progress import Progress
 from coilbox_guest.link import LinkResult, LinkSpec, SharedLibrary, link
 from coilbox_guest.passes.safepoints import add_safepoints
 from coilbox_guest.passes.stack_safety import StackBudget, make_stack_safe

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from coilbox.errors import BuildError
 from coilbox.images import ImageInfo
-from coilbox.progress import Progress
+from coilbox.support.progress import Progress
 from coilbox.wasm import (
     BY_NAME,
     Data,

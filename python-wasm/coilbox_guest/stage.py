@@ -13,15 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from coilbox.cache import Cache, sha256
 from coilbox.codec import decode, encode
 from coilbox.engines import get_engine
 from coilbox.engines.protocol import HostImport, Instance, Program, StopGuest
 from coilbox.errors import BuildError, CoilboxError
 from coilbox.images import ABI_VERSION, Image, ImageInfo
 from coilbox.limits import Limits
-from coilbox.programs import IMPORTS
-from coilbox.progress import Progress
+from coilbox.session.programs import IMPORTS
+from coilbox.support.cache import Cache, sha256
+from coilbox.support.progress import Progress
 from coilbox.wasi import OwnClock, SeededEntropy, VirtualTree, WasiContext, ZipArchive
 
 BUILD_TIME = 1_577_836_800 * 10**9  # 2020-01-01, in nanoseconds: any moment would do

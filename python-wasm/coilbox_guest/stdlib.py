@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from coilbox.errors import BuildError
-from coilbox.progress import Progress
+from coilbox.support.progress import Progress
 from coilbox_guest.stage import StageGuest, StageProgram
 
 GUEST_PYTHON = Path(__file__).with_name("guest") / "python"

@@ -6,7 +6,7 @@ import importlib.metadata
 from pathlib import Path
 
 from coilbox.errors import BuildError
-from coilbox.progress import Progress
+from coilbox.support.progress import Progress
 from coilbox_guest.link.toolchain import Toolchain
 from coilbox_guest.parts import Lock
 

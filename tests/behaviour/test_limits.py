@@ -19,7 +19,7 @@ from coilbox import (
     TimeLimitExceeded,
     UsageError,
 )
-from coilbox.watchdog import Alarm, watchdog
+from coilbox.session.watchdog import Alarm, watchdog
 
 MIB = 1 << 20
 # How late a stop may come: what runs longer without one. It takes milliseconds, but a busy machine

@@ -17,7 +17,7 @@ import pytest
 
 import coilbox
 from coilbox import Image, Mount, Sandbox, Scratch
-from coilbox.cache import Cache
+from coilbox.support.cache import Cache
 
 SECRET = "canary-4f1d9e"
 

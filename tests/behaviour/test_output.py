@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from coilbox import GuestException, Limits, OutputLimitExceeded, Sandbox, SandboxStoppedError
-from coilbox.output import OutputSink
+from coilbox.session.output import OutputSink
 
 pytestmark = pytest.mark.isolated
 

@@ -242,7 +242,8 @@ box.close()
 
 def test_what_was_compiled_once_is_loaded_from_the_cache(host: Host) -> None:
     code = """
-from coilbox import cache, programs
+from coilbox.session import programs
+from coilbox.support import cache
 box.close()
 programs._programs.clear()
 cache.Cache.publish = None  # nothing is made

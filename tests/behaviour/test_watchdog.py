@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from coilbox import EngineError
-from coilbox.watchdog import Watchdog
+from coilbox.session.watchdog import Watchdog
 
 WAIT = 60.0
 """Seconds after which a test gives up."""

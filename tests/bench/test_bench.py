@@ -11,8 +11,8 @@ import pytest
 from coilbox import Image, UsageError
 from coilbox.bench import PARTS, Contestant, Settings, find_contestants, run_benchmark
 from coilbox.bench.contestants import PEERS, ContestantError, Driver
-from coilbox.bench.measure import program_names
 from coilbox.engines import is_compiled
+from coilbox.training.catalogue import program_names
 
 QUICK = Settings(quick=True, rounds=1)
 

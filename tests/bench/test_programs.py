@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coilbox import Sandbox, bench
-from coilbox.bench.measure import program_names, program_source
+from coilbox import Sandbox
+from coilbox.training import catalogue
+from coilbox.training.catalogue import program_names, program_source
 
 PROGRAMS = program_names()
 
 
 def namespace(name: str) -> dict[str, Any]:
-    path = Path(bench.__file__).with_name("programs") / f"{name}.py"
+    path = catalogue.PROGRAMS / f"{name}.py"
     names: dict[str, Any] = {"__name__": name}
     exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), names)
     return names

@@ -8,15 +8,16 @@ from typing import Any, cast
 
 import pytest
 
-from coilbox import Image, Sandbox, bench
-from coilbox.bench.measure import as_run, program_names
-from coilbox.bench.training import HELD_OUT, take_profile, training_sources
+from coilbox import Image, Sandbox
 from coilbox.engines import get_engine
 from coilbox.engines.native import NativeEngine
 from coilbox.errors import EngineError
-from coilbox.programs import IMPORTS
+from coilbox.session.programs import IMPORTS
+from coilbox.training import catalogue
+from coilbox.training.catalogue import HELD_OUT, as_run, program_names, training_sources
+from coilbox.training.profile import take_profile
 
-WORKLOADS = sorted((Path(bench.__file__).with_name("workloads")).glob("*.py"))
+WORKLOADS = sorted(catalogue.WORKLOADS.glob("*.py"))
 
 
 def test_some_programs_are_held_out() -> None:
@@ -52,7 +53,7 @@ def test_training_runs_every_program(image: Image, monkeypatch: pytest.MonkeyPat
     good = as_run("QUICK = FULL = 1\ndef run(size): return 2\nEXPECTED = {1: 2}", quick=True)
     bad = good.replace("return 2", "return 3")
     sources = {"good": good}
-    monkeypatch.setattr("coilbox.bench.training.training_sources", lambda: sources)
+    monkeypatch.setattr("coilbox.training.profile.training_sources", lambda: sources)
     engine = Counting(image)
     take_profile(cast(NativeEngine, engine), image)
     sources["bad"] = bad

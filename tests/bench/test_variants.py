@@ -12,12 +12,12 @@ import pytest
 from coilbox import Image
 from coilbox.bench.variants import VARIANTS, variant_folder
 from coilbox.bench.wasm2c import build_wasm2c
-from coilbox.cache import Cache
 from coilbox.engines.native.library import runtime
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.toolchain import zig
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import GuestTrap, UsageError
+from coilbox.support.cache import Cache
 
 WAT = """
 (module

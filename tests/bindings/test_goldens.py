@@ -14,7 +14,7 @@ from coilbox.bindings.generate.files import files, outdated, write
 from coilbox.bindings.irjson import from_json, to_json
 from coilbox.bindings.jsonschema import schema, schema_text
 from coilbox.bindings.yaml_reader import read
-from coilbox.resources import configs
+from coilbox.support.resources import configs
 
 SPECS = Path(__file__).parent / "specs"
 NAMES = ["acme_kv", "everything"]

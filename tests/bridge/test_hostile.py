@@ -27,6 +27,7 @@ from coilbox.bridge.begun import MAX_BATCH, MAX_BEGUN, MAX_BEGUN_BYTES
 from coilbox.bridge.bridge import MAX_DEPTH
 from coilbox.bridge.extensions import ExtensionBridge
 from coilbox.bridge.handles import MAX_OPEN
+from coilbox.bridge.meter import CallMeter
 from coilbox.bridge.threads import loop_thread
 from coilbox.codec import TypeRegistry, encode
 from coilbox.codec.scalars import pack
@@ -39,7 +40,6 @@ from coilbox.errors import (
     ValueLimitExceeded,
 )
 from coilbox.limits import DEFAULT_LIMITS, Limits
-from coilbox.metering import CallMeter
 
 OPERATION, CONTROL = 1 << 24, 2 << 24
 MODULE, WAIT, BEGIN, CANCEL, NEXT, CLOSE, ANSWER = range(7)

@@ -10,8 +10,8 @@ import pytest
 
 from coilbox import Image
 from coilbox.bridge import modules
-from coilbox.cache import Cache, CacheWarning
 from coilbox.images.store import ImageStore
+from coilbox.support.cache import Cache, CacheWarning
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from coilbox.bindings.checker import check
 from coilbox.bindings.diagnostics import render
 from coilbox.bindings.host import Extension
 from coilbox.bindings.ir import Error, Spec, Type
-from coilbox.cache import Cache
+from coilbox.support.cache import Cache
 
 from .guest.probe import load_host
 from .random_values import arguments, has_set, values

@@ -13,11 +13,11 @@ import pytest
 
 import coilbox_guest.build
 from coilbox import Image, Sandbox, open_image
-from coilbox.cache import Cache
 from coilbox.errors import BuildError
 from coilbox.images.guest_build import load_config
-from coilbox.progress import Silent
-from coilbox.resources import configs
+from coilbox.support.cache import Cache
+from coilbox.support.progress import Silent
+from coilbox.support.resources import configs
 from coilbox_guest.build import build_image
 from coilbox_guest.module import make_module
 from coilbox_guest.parts import load_lock
@@ -170,7 +170,7 @@ def test_a_build_that_broke_off_goes_on(
 BUILD = """
 import sys
 from pathlib import Path
-from coilbox.cache import Cache
+from coilbox.support.cache import Cache
 from coilbox_guest.build import build_image
 print(build_image(Path(sys.argv[1]), hash_seed=7, cache=Cache(Path(sys.argv[2]))))
 """

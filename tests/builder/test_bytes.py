@@ -13,7 +13,7 @@ from cffi import FFI
 from coilbox.engines.native.library import supported
 from coilbox.engines.native.toolchain import zig
 from coilbox.images import Image
-from coilbox.resources import guest_builder
+from coilbox.support.resources import guest_builder
 
 _PAGE = 4096
 _NAMES = ("memchr", "memrchr", "strlen", "memcmp")

@@ -9,7 +9,7 @@ import pytest
 from coilbox.errors import ConfigError
 from coilbox.images.guest_build import GuestBuild, load_config
 from coilbox.images.schema import NAME, schema_text
-from coilbox.resources import configs
+from coilbox.support.resources import configs
 
 
 def test_the_default_build() -> None:

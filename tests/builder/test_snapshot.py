@@ -14,7 +14,7 @@ from coilbox.engines.wasmtime.library import ffi
 from coilbox.engines.wasmtime.program import WasmtimeProgram
 from coilbox.errors import BuildError
 from coilbox.images import ImageInfo
-from coilbox.programs import load_program
+from coilbox.session.programs import load_program
 from coilbox.wasm import (
     Data,
     Export,

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-import coilbox.cache
-from coilbox.cache import Cache, CacheWarning, Entry, cache_root, key_of, sha256
+import coilbox.support.cache
 from coilbox.errors import CacheError
+from coilbox.support.cache import Cache, CacheWarning, Entry, cache_root, key_of, sha256
 
 
 @pytest.fixture
@@ -224,13 +224,13 @@ def test_an_entry_that_is_removed_while_it_is_examined(
 ) -> None:
     """It is not there, which is no damage."""
     cache.publish("parts", "k", fill_with(a=b"one"))
-    before = coilbox.cache._read_stamp
+    before = coilbox.support.cache._read_stamp
 
     def remove(path: Path) -> object:
         cache.remove("parts", "k")
         return before(path)
 
-    monkeypatch.setattr(coilbox.cache, "_read_stamp", remove)
+    monkeypatch.setattr(coilbox.support.cache, "_read_stamp", remove)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert cache.get("parts", "k") is None
@@ -241,7 +241,7 @@ def test_an_entry_that_is_replaced_while_it_is_examined(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.publish("parts", "k", fill_with(a=b"one"))
-    before = coilbox.cache._read_stamp
+    before = coilbox.support.cache._read_stamp
     new: list[Entry] = []
 
     def replace(path: Path) -> object:
@@ -249,7 +249,7 @@ def test_an_entry_that_is_replaced_while_it_is_examined(
             new.append(cache.publish("parts", "k", fill_with(a=b"two")))
         return before(path)
 
-    monkeypatch.setattr(coilbox.cache, "_read_stamp", replace)
+    monkeypatch.setattr(coilbox.support.cache, "_read_stamp", replace)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = cache.get("parts", "k")
@@ -355,7 +355,7 @@ def test_threads_make_an_entry_once(cache: Cache) -> None:
 PROCESS = """
 import sys, time
 from pathlib import Path
-from coilbox.cache import Cache
+from coilbox.support.cache import Cache
 log = Path(sys.argv[1])
 def fill(folder):
     with log.open("a") as file:
@@ -368,7 +368,7 @@ assert entry.file("a").read_bytes() == b"x" * 100000
 
 
 def test_processes_make_an_entry_once(tmp_path: Path) -> None:
-    root = Path(coilbox.cache.__file__).parents[1]
+    root = Path(coilbox.support.cache.__file__).parents[1]
     env = {**os.environ, "COILBOX_CACHE": str(tmp_path / "c"), "PYTHONPATH": str(root)}
     command = [sys.executable, "-c", PROCESS, str(tmp_path / "log")]
     running = [subprocess.Popen(command, env=env) for _ in range(3)]
@@ -383,12 +383,12 @@ def test_keys_depend_on_every_part() -> None:
 
 def test_import_is_light() -> None:
     code = (
-        "import sys, coilbox.cache, coilbox.progress; "
+        "import sys, coilbox.support.cache, coilbox.support.progress; "
         "print([m for m in ('pydantic', 'rich', 'yaml', 'coilbox_guest') "
         "if m in sys.modules])"
     )
-    import coilbox.cache
+    import coilbox.support.cache
 
-    env = {**os.environ, "PYTHONPATH": str(Path(coilbox.cache.__file__).parents[1])}
+    env = {**os.environ, "PYTHONPATH": str(Path(coilbox.support.cache.__file__).parents[1])}
     shown = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
     assert shown.stdout == b"[]\n"

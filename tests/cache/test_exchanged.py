@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from coilbox import Image, Sandbox
-from coilbox.cache import Cache, CacheWarning, Entry, descriptor_path
 from coilbox.engines import get_engine
 from coilbox.engines.native.engine import _profile_key
 from coilbox.errors import CacheError, EngineError
-from coilbox.programs import IMPORTS
+from coilbox.session.programs import IMPORTS
+from coilbox.support.cache import Cache, CacheWarning, Entry, descriptor_path
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from coilbox.progress import PlainProgress, Silent, progress_for
+from coilbox.support.progress import PlainProgress, Silent, progress_for
 
 
 class Terminal(io.StringIO):

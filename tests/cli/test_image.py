@@ -12,7 +12,7 @@ import pytest
 from coilbox import Image
 from coilbox.cli import exits
 from coilbox.images.recipe import recipe_key
-from coilbox.resources import configs
+from coilbox.support.resources import configs
 
 from .conftest import Cli
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from coilbox.cache import Cache, key_of
+from coilbox.support.cache import Cache, key_of
 
 PIN = Path(__file__).with_name("pin.yaml")
 ARCHIVE = "test.zip"

@@ -14,7 +14,7 @@ import coilbox
 from coilbox import LimitExceeded, Usage
 from coilbox.limits import LIMITS
 from coilbox.profiles import load_profile
-from coilbox.units import parse_seconds, parse_size
+from coilbox.support.units import parse_seconds, parse_size
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import strategies as st
 
 from coilbox import Image, Limits, Mount, Sandbox, Scratch
-from coilbox.cache import Cache
 from coilbox.codec import encode
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import GuestError, GuestProtocolError, UnsupportedValueError
-from coilbox.programs import IMPORTS
+from coilbox.session.programs import IMPORTS
+from coilbox.support.cache import Cache
 from fuzzing import explore, mutated
 
 MEMORY = 4 << 20

@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from coilbox import cache as cache_module
-from coilbox.cache import Cache, CacheWarning
 from coilbox.errors import ImageError
 from coilbox.images import Image, open_image
+from coilbox.support import cache as cache_module
+from coilbox.support.cache import Cache, CacheWarning
 from fuzzing import explore, mutated
 
 INFO = dict.fromkeys(

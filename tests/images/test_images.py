@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 import coilbox_guest.build
-from coilbox.cache import Cache, CacheWarning
 from coilbox.errors import ImageError
 from coilbox.images import Image, ImageInfo, ImageStore, open_image
 from coilbox.images import store as store_module
 from coilbox.images.recipe import recipe_key
-from coilbox.resources import configs
+from coilbox.support.cache import Cache, CacheWarning
+from coilbox.support.resources import configs
 
 INFO = {
     "address": 1000,
@@ -278,7 +278,7 @@ def test_opening_is_light_and_quick(
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
     assert json.loads(done.stdout) == []
     # What is there as it was is not hashed again.
-    monkeypatch.setattr("coilbox.cache.sha256_file", pytest.fail)
+    monkeypatch.setattr("coilbox.support.cache.sha256_file", pytest.fail)
     ImageStore(cache).open()
 
 

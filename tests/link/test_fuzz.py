@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coilbox.progress import Silent
+from coilbox.support.progress import Silent
 from coilbox.wasm import Module, WasmFormatError
 from coilbox_guest.link import LinkError, LinkSpec, SharedLibrary
 from coilbox_guest.link.library import Library

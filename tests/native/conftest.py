@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from coilbox.cache import Cache
 from coilbox.engines.native.library import runtime, supported
 from coilbox.engines.native.toolchain import zig
+from coilbox.support.cache import Cache
 
 
 @pytest.fixture(scope="session")

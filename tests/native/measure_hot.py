@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from coilbox import Limits, Sandbox, open_image, programs
-from coilbox.bench.measure import program_names, program_source
-from coilbox.cache import Cache
+from coilbox import Limits, Sandbox, open_image
 from coilbox.engines.native import NativeEngine, Settings
 from coilbox.engines.native.build import COUNTERS, build_program
 from coilbox.engines.native.emit import EmitOptions, Profile
 from coilbox.engines.native.emit.hot import HOT_FILE, choose_hot
 from coilbox.engines.native.library import runtime
 from coilbox.engines.native.program import NativeProgram
-from coilbox.progress import progress_for
+from coilbox.session import programs
+from coilbox.support.cache import Cache
+from coilbox.support.progress import progress_for
+from coilbox.training.catalogue import program_names, program_source
 
 _TESTS = Path(__file__).parents[1]
 

@@ -485,7 +485,7 @@ import faulthandler, signal, sys
 first, second = sys.argv[1:3]
 sys.path[:0] = sys.argv[4:]
 from pathlib import Path
-from coilbox.cache import Cache
+from coilbox.support.cache import Cache
 from coilbox.engines.native.library import runtime
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.toolchain import zig

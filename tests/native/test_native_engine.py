@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import pytest
 
-from coilbox.cache import Cache, sha256
 from coilbox.engines.native import NativeEngine, Settings
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.settings import Tier
@@ -22,6 +21,7 @@ from coilbox.engines.native.toolchain import zig
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import CacheError, EngineError
 from coilbox.images import Image
+from coilbox.support.cache import Cache, sha256
 
 from .test_emitter import parse
 

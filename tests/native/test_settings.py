@@ -12,7 +12,7 @@ from coilbox.engines.native import NativeEngine, Settings, load_settings
 from coilbox.engines.native.settings import Tier, chosen_settings
 from coilbox.engines.native.toolchain import zig
 from coilbox.errors import ConfigError, EngineError, UsageError
-from coilbox.resources import configs
+from coilbox.support.resources import configs
 
 
 def test_the_file_holds_the_defaults() -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from coilbox.cache import Cache
 from coilbox.errors import CacheError, PartError
-from coilbox.progress import Silent
+from coilbox.support.cache import Cache
+from coilbox.support.progress import Silent
 from coilbox_guest.parts import Lock, Part, load_lock, obtain
 from coilbox_guest.parts.fetch import fetch, verify
 from coilbox_guest.parts.obtain import unpack

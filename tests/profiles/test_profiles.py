@@ -13,7 +13,7 @@ import pytest
 from coilbox import ConfigError, ExtensionError, GuestClock, Limits, Mount, Scratch
 from coilbox.limits import LIMITS
 from coilbox.profiles import load_profile, profile_names, schema_text
-from coilbox.resources import configs
+from coilbox.support.resources import configs
 
 
 def write(folder: Path, text: str) -> Path:

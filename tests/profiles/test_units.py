@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coilbox.profiles import schema_text
-from coilbox.units import format_seconds, format_size, parse_seconds, parse_size
+from coilbox.support.units import format_seconds, format_size, parse_seconds, parse_size
 
 SIZES = [
     ("1", 1),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from coilbox import Image, Sandbox
-from coilbox.cache import Cache
+from coilbox.support.cache import Cache
 from coilbox_guest.tailcall import (
     DEFAULTS,
     Options,

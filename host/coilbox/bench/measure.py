@@ -8,30 +8,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from coilbox.bench.contestants import Contestant, ContestantError, Driver
 from coilbox.bench.report import Figure, Measure, Report, Unit
 from coilbox.bench.worker import ENDLESS
 from coilbox.errors import UsageError
-from coilbox.progress import Progress, Silent
+from coilbox.support.progress import Progress, Silent
+from coilbox.training.catalogue import program_names, program_source
 
-_PROGRAMS = Path(__file__).with_name("programs")
 _THREADS = 2
-
-# Added to a program: runs it, checks its result and prints the seconds it took.
-_MAIN = """
-def _main():
-    import time
-    start = time.perf_counter()
-    found = run({size})
-    seconds = time.perf_counter() - start
-    if found != EXPECTED[{size}]:
-        raise SystemExit(f"wrong result: {{found!r}}")
-    print("seconds", seconds)
-_main()
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +39,6 @@ class Settings:
     def amount(self, full: int, quick: int) -> int:
         """One of two amounts."""
         return quick if self.quick else full
-
-
-def program_names() -> list[str]:
-    """The CPU programs."""
-    return sorted(path.stem for path in _PROGRAMS.glob("*.py"))
-
-
-def program_source(name: str, *, quick: bool) -> str:
-    """A CPU program as it is run: it checks its own result and prints its seconds."""
-    return as_run((_PROGRAMS / f"{name}.py").read_text(encoding="utf-8"), quick=quick)
-
-
-def as_run(source: str, *, quick: bool) -> str:
-    """A program's source with what runs it, checks its result and prints its seconds."""
-    return source + _MAIN.format(size="QUICK" if quick else "FULL")
 
 
 class _Benchmark:

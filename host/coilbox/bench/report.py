@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from coilbox.bench.training import HELD_OUT
+from coilbox.training.catalogue import HELD_OUT
 
 Unit = Literal["s", "1/s", "B"]
 

@@ -9,7 +9,7 @@ from coilbox.errors import UsageError
 
 if TYPE_CHECKING:
     from coilbox.images import Image
-    from coilbox.progress import Progress
+    from coilbox.support.progress import Progress
 
 VARIANTS = ("profile", "full", "quick", "trampoline", "wasm2c")
 """The native engine's tiers with and without a profile, its tail calls through a driver loop (on

@@ -18,15 +18,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from coilbox.cache import key_of
 from coilbox.engines.native.build import LIBRARY, MEMORY, compile_all, whole_pages
 from coilbox.engines.native.settings import Settings
 from coilbox.engines.native.toolchain import RUNTIME
 from coilbox.errors import EngineError
+from coilbox.support.cache import key_of
 
 if TYPE_CHECKING:
     from coilbox.images import Image
-    from coilbox.progress import Progress
+    from coilbox.support.progress import Progress
 
 _KIND: Final = "wasm2c"
 _OUTPUTS: Final = 40

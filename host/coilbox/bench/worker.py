@@ -117,7 +117,7 @@ class Coilbox:
     def _take(self, folder: str) -> None:
         """Run what was built into a folder in place of the native engine's own program."""
         engine = importlib.import_module("coilbox.engines").get_engine("native")
-        programs = importlib.import_module("coilbox.programs")
+        programs = importlib.import_module("coilbox.session.programs")
         image = self._options["image"] = self._box.open_image(self._options["image"])
         program = engine.program(image, Path(folder), programs.IMPORTS)
         self._in_place = programs.in_place(image, "native", program)

@@ -6,7 +6,7 @@ import re
 
 from coilbox.bindings.ir import Rate
 from coilbox.bindings.yaml_reader import Document, Path
-from coilbox.units import parse_seconds, parse_size
+from coilbox.support.units import parse_seconds, parse_size
 
 _RATE = re.compile(r"\s*(\d+)\s*/\s*(\d*)\s*([A-Za-z]+)\s*")
 _MAX = (1 << 53) - 1  # what every JSON reader keeps exactly

@@ -11,8 +11,8 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, validate_call
 
 from coilbox.errors import ExtensionError
-from coilbox.profile_types import Seconds, Size
-from coilbox.units import parse_seconds
+from coilbox.support.fields import Seconds, Size
+from coilbox.support.units import parse_seconds
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,8 +13,8 @@ from coilbox.bridge.work import start
 
 if TYPE_CHECKING:
     from coilbox.bridge.extensions import ExtensionBridge
+    from coilbox.bridge.meter import CallMeter
     from coilbox.bridge.work import Work
-    from coilbox.metering import CallMeter
 
 MAX_BEGUN: Final = 4096
 """Begun calls of a sandbox whose replies were not taken."""

@@ -10,8 +10,8 @@ from coilbox.bridge.replies import Failures, Refused
 from coilbox.errors import GuestCancelled, GuestProtocolError
 
 if TYPE_CHECKING:
+    from coilbox.bridge.meter import CallMeter
     from coilbox.bridge.offer import Offer
-    from coilbox.metering import CallMeter
 
 MAX_DEPTH: Final = 8
 """Host calls within host calls: those that a callback or a nested run makes."""

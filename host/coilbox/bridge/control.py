@@ -17,7 +17,7 @@ from coilbox.errors import UnsupportedValueError
 
 if TYPE_CHECKING:
     from coilbox.bridge.extensions import ExtensionBridge
-    from coilbox.metering import CallMeter
+    from coilbox.bridge.meter import CallMeter
 
 NEXT: Final = 4
 """The number of the one message that can be begun."""

@@ -18,12 +18,12 @@ from coilbox.bridge.finishing import Finishing
 from coilbox.bridge.forms import Buffer, Reply
 from coilbox.bridge.handles import Handles
 from coilbox.bridge.jobs import Jobs
+from coilbox.bridge.meter import CallMeter
 from coilbox.bridge.offer import Offer
 from coilbox.bridge.threads import loop_thread
 from coilbox.bridge.waiting import Waiting
 from coilbox.bridge.work import Work
 from coilbox.errors import EngineError, GuestProtocolError, UsageError
-from coilbox.metering import CallMeter
 
 
 class ExtensionBridge(Bridge):

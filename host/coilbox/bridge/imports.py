@@ -10,7 +10,7 @@ from coilbox.engines.protocol import HostImport, Instance, StopGuest
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
 
 if TYPE_CHECKING:
-    from coilbox.session import Session
+    from coilbox.session.session import Session
 
 # Arguments above this are decoded where they lie, as copying them would cost more.
 _COPIED = 1 << 14

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coilbox.bindings.ir import Spec
-from coilbox.cache import Cache, key_of
 from coilbox.errors import CacheError, ExtensionError
 from coilbox.images import Image
+from coilbox.support.cache import Cache, key_of
 
 _KIND = "guest-modules"
 _FILE = "module.marshal"

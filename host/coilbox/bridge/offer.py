@@ -17,8 +17,8 @@ from coilbox.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:  # a sandbox without extensions does not import what they need
     from coilbox.bindings.host import Extension
+    from coilbox.bridge.meter import CallMeter
     from coilbox.bridge.plans import ExtensionPlan, OperationPlan
-    from coilbox.metering import CallMeter
 
 
 class Offer:

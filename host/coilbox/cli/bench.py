@@ -77,7 +77,7 @@ def command(
     from coilbox.bench import Settings, find_contestants, run_benchmark
     from coilbox.bench.report import print_report
     from coilbox.images import open_image
-    from coilbox.progress import progress_for
+    from coilbox.support.progress import progress_for
 
     if peers and no_peers:
         raise click.UsageError("--peer and --no-peers exclude each other")

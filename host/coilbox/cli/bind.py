@@ -156,7 +156,7 @@ def list_command(as_json: bool) -> None:
 def new_command(name: str, folder: Path | None) -> None:
     """Begin an extension NAME in FOLDER (./NAME if left out), with a spec, code and a test."""
     from coilbox.bindings.scaffold import scaffold
-    from coilbox.resources import configs
+    from coilbox.support.resources import configs
 
     folder = Path(name) if folder is None else folder
     schema = configs() / "schemas" / "extension-v1.json"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from coilbox.errors import CoilboxError
-from coilbox.units import format_seconds, format_size
+from coilbox.support.units import format_seconds, format_size
 
 if TYPE_CHECKING:
     from coilbox.images import Image
@@ -113,7 +113,7 @@ def _version(package: str) -> str | None:
 
 
 def _cache(_: str) -> Finding:
-    from coilbox.cache import cache_root
+    from coilbox.support.cache import cache_root
 
     root = cache_root()
     elsewhere = "set COILBOX_CACHE to a folder of your own"
@@ -186,7 +186,7 @@ def _thread_stack(_: str) -> Finding:
 
 
 def _image(name: str) -> Finding:
-    from coilbox.cache import check
+    from coilbox.support.cache import check
 
     image = find_image(name)
     if image is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coilbox.cli import exits
-from coilbox.units import format_size
+from coilbox.support.units import format_size
 
 if TYPE_CHECKING:
     from coilbox.images import Image
@@ -43,7 +43,7 @@ def build(config: str, force: bool, hash_seed: int | None, quiet: bool, as_json:
     """Build an image, if it is not there."""
     from coilbox.errors import UsageError
     from coilbox.images import ImageStore
-    from coilbox.progress import progress_for
+    from coilbox.support.progress import progress_for
 
     store = ImageStore()
     path = store.config(config)
@@ -70,14 +70,14 @@ def compile_(image: str, tier: str | None, profile: bool, jobs: int | None, quie
     """Compile an image for the native engine, which takes minutes; it then runs by default."""
     from coilbox.engines.native import NativeEngine, Settings
     from coilbox.images import open_image
-    from coilbox.progress import progress_for
+    from coilbox.support.progress import progress_for
 
     best = Settings().best_tier
     if profile and tier not in (None, best):
         raise click.UsageError(f"--profile goes with the tier {best}, not with {tier}")
     engine, opened, progress = NativeEngine(), open_image(image), progress_for(quiet=quiet)
     if profile:
-        from coilbox.bench.training import take_profile
+        from coilbox.training.profile import take_profile
 
         take_profile(engine, opened, jobs=jobs, progress=progress)
     folder = engine.compile(opened, tier=tier, jobs=jobs, progress=progress)

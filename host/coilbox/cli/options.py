@@ -16,7 +16,7 @@ from coilbox.images import open_image
 from coilbox.limits import DEFAULT_LIMITS, LIMITS, Limits, LimitSpec
 from coilbox.mounts import Mount, Scratch
 from coilbox.sandbox import Isolation, Sandbox
-from coilbox.units import format_size
+from coilbox.support.units import format_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -161,8 +161,8 @@ def open_sandbox(
     opened = open_image(image or options["image"])
     chosen = choose_engine(options["engine"], opened)
     if not chosen.compiled(opened):
-        from coilbox.programs import load_program
-        from coilbox.progress import progress_for
+        from coilbox.session.programs import load_program
+        from coilbox.support.progress import progress_for
 
         load_program(opened, chosen.name, progress_for())
     return Sandbox(**(options | {"image": opened}))

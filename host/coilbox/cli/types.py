@@ -12,7 +12,7 @@ import click
 
 from coilbox.errors import UsageError
 from coilbox.mounts import Mount, Scratch
-from coilbox.units import parse_seconds, parse_size
+from coilbox.support.units import parse_seconds, parse_size
 
 
 def size(text: str) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from coilbox.images import Image
-    from coilbox.progress import Progress
+    from coilbox.support.progress import Progress
 
 
 class StopGuest(BaseException):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from coilbox.yamlfile import load_yaml
+from coilbox.support.yamlfile import load_yaml
 
 PAGE = 65536
 Pass = Literal["stack-safety", "safepoints", "tail-calls"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coilbox.cache import Cache, Entry, check, read_manifest, sha256
 from coilbox.errors import ImageError
+from coilbox.support.cache import Cache, Entry, check, read_manifest, sha256
 
 if TYPE_CHECKING:
     from coilbox.wasi.vfs.zip import ZipArchive

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from coilbox.cache import key_of
-from coilbox.resources import guest_builder
-from coilbox.sources import source_digest, source_files
+from coilbox.support.cache import key_of
+from coilbox.support.resources import guest_builder
+from coilbox.support.sources import source_digest, source_files
 
 # The tail-call compiler is a part of an image that is built by it only.
 _TAIL_CALLS = (b"tail-calls", "tailcall")

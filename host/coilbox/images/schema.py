@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from coilbox.images.guest_build import GuestBuild
-from coilbox.resources import configs
+from coilbox.support.resources import configs
 
 NAME = "guest-build.schema.json"
 

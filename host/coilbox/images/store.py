@@ -12,14 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coilbox.cache import MANIFEST, Cache, check
 from coilbox.errors import ImageError, UsageError
 from coilbox.images.image import Image
 from coilbox.images.recipe import recipe_key
-from coilbox.resources import configs
+from coilbox.support.cache import MANIFEST, Cache, check
+from coilbox.support.resources import configs
 
 if TYPE_CHECKING:
-    from coilbox.progress import Progress
+    from coilbox.support.progress import Progress
 
 KIND = "images"
 _KEY = re.compile(r"[0-9a-f]{6,64}")
@@ -109,7 +109,7 @@ class ImageStore:
         key = recipe_key(config, hash_seed)
         entry = None if force else self.cache.get(KIND, key)
         if entry is None:
-            from coilbox.progress import progress_for
+            from coilbox.support.progress import progress_for
             from coilbox_guest.build import build_image
 
             build_image(

@@ -1,4 +1,4 @@
-"""A guest in a worker process: the same interface as a guest in this one (``coilbox.guest``)."""
+"""A guest in a worker process, with the interface of a guest in this one (`session.guest`)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from coilbox.bridge.bridge import BATCH_BYTES, count_call
 from coilbox.bridge.forms import length_of
+from coilbox.bridge.meter import Reading
 from coilbox.clock import GuestClock
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import (
@@ -22,15 +23,14 @@ from coilbox.errors import (
     GuestTrap,
     UsageError,
 )
-from coilbox.guest import Owner, no_room
 from coilbox.images import Image
 from coilbox.isolation import wire
 from coilbox.isolation.files import FileServer
 from coilbox.isolation.host import Worker, take_worker
 from coilbox.isolation.outcome import cause, crashed, stop_of
 from coilbox.limits import Limits
-from coilbox.metering import Reading
 from coilbox.mounts import Mount, Scratch
+from coilbox.session.guest import Owner, no_room
 from coilbox.wasi.fdtable import Input, InputStream, OutputSink
 from coilbox.wasi.memory import CHUNK
 from coilbox.wasi.vfs.node import WasiError
@@ -124,7 +124,7 @@ class WorkerGuest:
             raise EngineError(f"a worker could not start: {walls}")
         raise EngineError(f"workers die as they start ({cause(status)})")
 
-    # -- see coilbox.guest.Guest ----------------------------------------------------------------
+    # -- see coilbox.session.guest.Guest -------------------------------------------------------
 
     def bind(self, owner: Owner) -> None:
         """Set who makes the guest's host calls."""

@@ -37,9 +37,9 @@ def main(descriptor: int) -> None:
 
 def _prepare(image_path: str, cache: str, engine: str) -> worker.Template:
     """Load everything that workers use, then enter the namespaces."""
-    from coilbox.cache import Cache
     from coilbox.images import Image
-    from coilbox.programs import load_program
+    from coilbox.session.programs import load_program
+    from coilbox.support.cache import Cache
 
     image = Image.from_folder(Path(image_path), Cache(Path(cache)))
     _, program = load_program(image, engine)

@@ -18,17 +18,17 @@ from resource import RUSAGE_SELF, getrusage
 from typing import Any, NoReturn
 
 from coilbox.bridge.forms import Buffer, Reply
+from coilbox.bridge.meter import value_too_large
 from coilbox.clock import GuestClock
 from coilbox.engines.protocol import Program, StopGuest
 from coilbox.errors import CoilboxError
-from coilbox.guest import LocalGuest
 from coilbox.images import Image
 from coilbox.isolation import walls, wire
 from coilbox.isolation.line import Line
 from coilbox.isolation.volumes import RemoteVolume
 from coilbox.limits import Limits
-from coilbox.metering import value_too_large
 from coilbox.mounts import Mount, Scratch
+from coilbox.session.guest import LocalGuest
 from coilbox.wasi import GuestExit, SeededEntropy, SystemEntropy, VirtualTree, WasiContext
 
 # Guests that nest as deep as host calls may (coilbox.bridge), each with 3 MiB of stack.

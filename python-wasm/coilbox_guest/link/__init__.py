@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coilbox.progress import Progress, Silent
+from coilbox.support.progress import Progress, Silent
 from coilbox.wasm import Module, WasmFormatError
 from coilbox_guest.link.errors import LinkError
 from coilbox_guest.link.library import Library

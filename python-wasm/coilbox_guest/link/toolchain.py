@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from coilbox.progress import Progress
+from coilbox.support.progress import Progress
 from coilbox_guest.link.errors import LinkError
 
 TARGET: Final = "wasm32-wasi"

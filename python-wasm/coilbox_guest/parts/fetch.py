@@ -14,9 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from coilbox.cache import Cache, sha256_file
 from coilbox.errors import CacheError, PartError
-from coilbox.progress import Progress
+from coilbox.support.cache import Cache, sha256_file
+from coilbox.support.progress import Progress
 from coilbox_guest.parts.lock import Part
 
 _STUB = Path(__file__).with_name("build_stub").absolute()

@@ -13,9 +13,9 @@ from typing import IO
 
 import zstandard
 
-from coilbox.cache import Cache, key_of
 from coilbox.errors import PartError
-from coilbox.progress import Progress
+from coilbox.support.cache import Cache, key_of
+from coilbox.support.progress import Progress
 from coilbox_guest.parts.fetch import fetch
 from coilbox_guest.parts.lock import Lock, Part
 

@@ -22,7 +22,7 @@ from coilbox.bindings.ir import (
 )
 from coilbox.bindings.names import case_class, member_name, twin_name
 from coilbox.bindings.typetext import type_text
-from coilbox.units import format_size
+from coilbox.support.units import format_size
 
 
 def reference(spec: Spec) -> str:

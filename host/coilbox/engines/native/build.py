@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from coilbox.engines.native.toolchain import RUNTIME, Toolchain
 from coilbox.errors import EngineError
-from coilbox.progress import Progress, Silent
+from coilbox.support.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from coilbox.engines.native.emit import EmitOptions
@@ -102,7 +102,7 @@ def compile_all(
     An object's name holds the hash of its source, of ``depends`` (the headers' texts) and of the
     compiler with its flags, so that what an interrupted build left behind can be trusted.
     """
-    from coilbox.cache import key_of
+    from coilbox.support.cache import key_of
 
     with_flags = [
         toolchain.for_hot() if source.name.startswith(HOT) else toolchain.for_rest()

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from coilbox.cache import Cache, Entry, key_of
 from coilbox.engines.native.build import COUNTERS, LIBRARY, build_program
 from coilbox.engines.native.library import runtime, supported
 from coilbox.engines.native.program import NativeProgram
@@ -17,12 +16,13 @@ from coilbox.engines.native.settings import Settings, chosen_settings
 from coilbox.engines.native.toolchain import Toolchain
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import EngineError
-from coilbox.sources import source_digest, source_files
+from coilbox.support.cache import Cache, Entry, key_of
+from coilbox.support.sources import source_digest, source_files
 
 if TYPE_CHECKING:
     from coilbox.engines.native.emit import Profile
     from coilbox.images import Image
-    from coilbox.progress import Progress
+    from coilbox.support.progress import Progress
 
 KIND = "native"
 """What compiled programs are called in the cache."""

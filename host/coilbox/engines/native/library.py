@@ -10,11 +10,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from coilbox.cache import Cache, descriptor_path, key_of
 from coilbox.engines.native._capi import ffi
 from coilbox.engines.native.build import compile_all
 from coilbox.engines.native.toolchain import RUNTIME, Toolchain
 from coilbox.errors import EngineError
+from coilbox.support.cache import Cache, descriptor_path, key_of
 
 _MACHINES = {"x86_64": "switch_x86_64.S", "aarch64": "switch_aarch64.S"}
 _LIBRARY = "runtime.so"

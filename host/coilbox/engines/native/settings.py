@@ -102,7 +102,7 @@ def load_settings(path: Path) -> Settings:
     # Loaded only where a file is read: pydantic takes longer than a sandbox's whole start.
     from pydantic import BaseModel, ConfigDict, Field
 
-    from coilbox.yamlfile import load_yaml
+    from coilbox.support.yamlfile import load_yaml
 
     class SplitModel(BaseModel):
         model_config = ConfigDict(extra="forbid", strict=True)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coilbox.cache import descriptor_path
 from coilbox.engines.processor import features
 from coilbox.engines.protocol import HostImport
 from coilbox.engines.space import address_space, reservation
@@ -17,10 +16,11 @@ from coilbox.engines.wasmtime.library import capi, check, ffi, version
 from coilbox.engines.wasmtime.program import WasmtimeProgram
 from coilbox.engines.wasmtime.stack import MAX_WASM_STACK
 from coilbox.errors import EngineError
+from coilbox.support.cache import descriptor_path
 
 if TYPE_CHECKING:
     from coilbox.images import Image
-    from coilbox.progress import Progress
+    from coilbox.support.progress import Progress
 
 _CODE = "module.cwasm"
 _OPT_LEVEL = 1  # wasmtime.h: WASMTIME_OPT_LEVEL_SPEED
@@ -75,7 +75,7 @@ class WasmtimeEngine:
         """See :class:`coilbox.engines.protocol.Engine`."""
 
         def build(folder: Path) -> None:
-            from coilbox.progress import progress_for
+            from coilbox.support.progress import progress_for
 
             with (progress or progress_for()).task("compiling the guest with wasmtime"):
                 _compile(self._engine, image.read("guest.wasm"), folder / _CODE)

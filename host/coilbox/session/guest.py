@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from coilbox.bridge import Bridge
+from coilbox.bridge.meter import CallMeter, Reading, value_too_large
 from coilbox.engines.protocol import KernelSources, Program
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
 from coilbox.images import ImageInfo
 from coilbox.limits import Limits
-from coilbox.metering import CallMeter, Reading, value_too_large
 from coilbox.wasi import (
     Clock,
     Entropy,

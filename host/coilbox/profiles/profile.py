@@ -1,16 +1,4 @@
-"""Profiles: what a sandbox is given and may use, written down in a YAML file.
-
-::
-
-    from coilbox import Sandbox
-    from coilbox.profiles import load_profile
-
-    with Sandbox(**load_profile("strict").sandbox_options()) as sandbox:
-        ...
-
-``python -m coilbox.profiles`` prints the JSON Schema, which ``configs/schemas/profile-v1.json``
-holds for editors.
-"""
+"""The models of profiles, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -28,7 +16,7 @@ from coilbox.clock import GuestClock
 from coilbox.errors import ConfigError, UsageError
 from coilbox.limits import LIMITS, Limits
 from coilbox.mounts import Mount, Scratch, guest_components
-from coilbox.profile_types import (
+from coilbox.support.fields import (
     CountOrNone,
     GuestPath,
     Moment,
@@ -38,8 +26,8 @@ from coilbox.profile_types import (
     SizeOrNone,
     Variable,
 )
-from coilbox.resources import configs
-from coilbox.yamlfile import load_yaml
+from coilbox.support.resources import configs
+from coilbox.support.yamlfile import load_yaml
 
 _LIMITS = Limits()
 _SCRATCH = Scratch()
@@ -271,7 +259,3 @@ def schema_text() -> str:
         **Profile.model_json_schema(),
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    print(schema_text(), end="")

@@ -1,42 +1,22 @@
-"""What a profile of the native engine is taken from: programs that the counting build runs.
-
-That is the benchmark without `HELD_OUT`, and the workloads of the standard library beside it. The
-programs held out are measured with the others, so the benchmark shows what a profile gains for
-programs that it was not taken from.
-"""
+"""Takes the profile that the native engine compiles with: the counting build runs programs."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from coilbox.cache import key_of
 from coilbox.errors import EngineError
-from coilbox.progress import Progress, Silent
+from coilbox.support.cache import key_of
+from coilbox.support.progress import Progress, Silent
+from coilbox.training.catalogue import training_sources
 
 if TYPE_CHECKING:
     from coilbox.engines.native import NativeEngine
     from coilbox.engines.native.program import NativeProgram
     from coilbox.images import Image
 
-HELD_OUT: Final = ("calculator", "dicts", "fannkuch", "raytrace", "regex", "templates")
-"""Programs of the benchmark that no profile is taken from."""
-_WORKLOADS: Final = Path(__file__).with_name("workloads")
 _SECONDS: Final = 600.0
 _MEMORY_BYTES: Final = 1 << 30
-
-
-def training_sources() -> dict[str, str]:
-    """The programs, by name; each checks its own result."""
-    from coilbox.bench.measure import as_run, program_names, program_source
-
-    sources = {
-        name: program_source(name, quick=False) for name in program_names() if name not in HELD_OUT
-    }
-    for path in sorted(_WORKLOADS.glob("*.py")):
-        sources[path.stem] = as_run(path.read_text(encoding="utf-8"), quick=False)
-    return sources
 
 
 def take_profile(
@@ -59,7 +39,7 @@ def take_profile(
     Raises:
         EngineError: the compiler failed, or a program went wrong on the counting build.
     """
-    from coilbox.programs import IMPORTS
+    from coilbox.session.programs import IMPORTS
 
     sources = training_sources()
 
@@ -76,7 +56,7 @@ def take_profile(
 
 def _run(image: Image, program: NativeProgram, name: str, source: str) -> None:
     from coilbox import Limits, Sandbox
-    from coilbox.programs import in_place
+    from coilbox.session.programs import in_place
 
     limits = Limits(_SECONDS, _MEMORY_BYTES)
     started = time.monotonic()

@@ -14,6 +14,7 @@ from typing import Any
 
 from coilbox.bridge import Offer
 from coilbox.bridge.forms import Reply
+from coilbox.bridge.meter import CallMeter, Reading
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import (
@@ -24,13 +25,12 @@ from coilbox.errors import (
     GuestProtocolError,
     TimeLimitExceeded,
 )
-from coilbox.guest import Guest
 from coilbox.limits import Limits, Usage
-from coilbox.metering import CallMeter, Reading
-from coilbox.output import OutputSink
 from coilbox.results import Result, uncaught
+from coilbox.session.guest import Guest
+from coilbox.session.output import OutputSink
+from coilbox.session.watchdog import Alarm, watchdog
 from coilbox.wasi import GuestExit, WasiContext
-from coilbox.watchdog import Alarm, watchdog
 
 _START, _RUN, _CALL = 0, 1, 2
 FRESH, LAST = 1, 2  # flags of a run

@@ -135,6 +135,6 @@ def progress_for(stream: TextIO | None = None, *, quiet: bool = False) -> Progre
         return Silent()
     if not stream.isatty():
         return PlainProgress(stream)
-    from coilbox._progress_rich import rich_progress
+    from coilbox.support.progress_bars import rich_progress
 
     return rich_progress(stream)

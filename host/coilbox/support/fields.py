@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from coilbox.errors import UsageError
 from coilbox.mounts import guest_components
-from coilbox.units import parse_seconds, parse_size
+from coilbox.support.units import parse_seconds, parse_size
 
 _SIZE_PATTERN = r"^\s*(\d+(\.\d+)?|\.\d+)\s*(([kKmMgG]i?)?[bB])?\s*$"
 _SIZE_OR_NONE_PATTERN = r"^\s*(((\d+(\.\d+)?|\.\d+)\s*(([kKmMgG]i?)?[bB])?)|none)\s*$"

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from coilbox.arguments import checked_items, checked_strings, checked_timeout
 from coilbox.errors import UsageError
 from coilbox.limits import Limits
-from coilbox.output import OutputCallback, OutputSink
 from coilbox.results import Result
-from coilbox.session import FRESH, LAST, Session, Streams
+from coilbox.session.arguments import checked_items, checked_strings, checked_timeout
+from coilbox.session.output import OutputCallback, OutputSink
+from coilbox.session.session import FRESH, LAST, Session, Streams
 
 Job = Callable[[Session], Result]
 

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 from coilbox.errors import CacheError
 
 if TYPE_CHECKING:
-    from coilbox.progress import Progress
+    from coilbox.support.progress import Progress
 
 MANIFEST = "manifest.json"
 _STAMP = ".verified"

@@ -8,9 +8,9 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from coilbox.jobs import Job
     from coilbox.results import Result
-    from coilbox.session import Session
+    from coilbox.session.requests import Job
+    from coilbox.session.session import Session
 
 
 async def conduct(session: Session, job: Job) -> Result:

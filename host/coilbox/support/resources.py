@@ -14,7 +14,7 @@ from pathlib import Path
 
 from coilbox.errors import HostError
 
-_PACKAGE = Path(__file__).absolute().parent
+_PACKAGE = Path(__file__).absolute().parents[1]
 
 
 def configs() -> Path:

@@ -10,7 +10,7 @@ from coilbox.bridge.imports import BRIDGE_IMPORTS
 from coilbox.engines import choose_engine
 from coilbox.engines.protocol import HostImport, Program
 from coilbox.images import Image
-from coilbox.progress import Progress
+from coilbox.support.progress import Progress
 from coilbox.wasi import WASI_IMPORTS
 
 _lock = threading.Lock()

@@ -1,0 +1,1 @@
+"""What all layers use: the cache, progress, units, YAML files, coilbox's own files."""

@@ -1,0 +1,1 @@
+"""The programs that a compile profile is taken from."""
