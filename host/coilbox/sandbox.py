@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
-from coilbox.bridge import HostFunctions, Offer
+from coilbox.bridge import HostAPI, HostFunctions
 from coilbox.clock import GuestClock
 from coilbox.codec import NO_TYPES, TypeRegistry
 from coilbox.errors import (
@@ -82,7 +82,7 @@ class Sandbox:
         clock: what time it is for the guest; the host's time by default.
         random_seed: a number from 0 that determines all randomness of the guest; None for the
             kernel's. With it and a clock of the guest's own, runs of one image repeat exactly.
-        isolation: ``none``, or ``process``: the guest runs in a worker process behind walls of
+        isolation: ``none``, or ``process``: the guest runs in a worker process behind layers of
             the kernel's (docs/isolation.md); Linux on x86-64 only.
 
     Raises:
@@ -135,7 +135,7 @@ class Sandbox:
             self.engine = ensure_compiled(self._image, engine)
         else:
             self.engine, self._program = load_program(self._image, engine)
-        self._offer = Offer(
+        self._host_api = HostAPI(
             checked_functions({} if functions is None else functions),
             self._types,
             checked_extensions(extensions),
@@ -331,16 +331,16 @@ class Sandbox:
         return f"<coilbox.Sandbox {self._image.name} on {getattr(self, 'engine', '?')}, {state}>"
 
     @property
-    def walls(self) -> tuple[str, ...]:
-        """The kernel's walls that stand around the worker; none without ``isolation``."""
+    def isolation_layers(self) -> tuple[str, ...]:
+        """The kernel's isolation layers around the worker; none without ``isolation``."""
         session = self._session
-        return getattr(session.guest, "walls", ()) if session is not None else ()
+        return getattr(session.guest, "isolation_layers", ()) if session is not None else ()
 
     def _new_session(self) -> Session:
         return Session(
             self._new_guest(),
             self.limits,
-            self._offer,
+            self._host_api,
             self._types,
             self._env,
             self._totals,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from coilbox.bridge.begun import MAX_BEGUN
-from coilbox.bridge.jobs import MAX_THREADS
+from coilbox.bridge.pending import MAX_PENDING
+from coilbox.bridge.pool_share import MAX_THREADS
 from coilbox.bridge.threads import loop_thread
 
 pytestmark = pytest.mark.isolated
@@ -112,7 +112,7 @@ def test_begun_calls_have_a_limit(guest: Guest) -> None:
     code = f"""
 import coilbox
 async def main():
-    tasks = [asyncio.create_task(p.nap(60.0)) for _ in range({MAX_BEGUN + 10})]
+    tasks = [asyncio.create_task(p.nap(60.0)) for _ in range({MAX_PENDING + 10})]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     kinds = {{type(task.exception()).__name__ for task in done}}
     for task in pending:

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 
 from coilbox import Image, UsageError
 from coilbox.bindings.host import Extension
-from coilbox.bridge import Offer
-from coilbox.bridge.asking import INVOKE, ITEMS
-from coilbox.bridge.begun import MAX_BATCH, MAX_BEGUN, MAX_BEGUN_BYTES
+from coilbox.bridge import HostAPI
 from coilbox.bridge.bridge import MAX_DEPTH
 from coilbox.bridge.extensions import ExtensionBridge
+from coilbox.bridge.guest_requests import INVOKE, ITEMS
 from coilbox.bridge.handles import MAX_OPEN
 from coilbox.bridge.meter import CallMeter
+from coilbox.bridge.pending import MAX_BATCH, MAX_PENDING, MAX_PENDING_BYTES
 from coilbox.bridge.threads import loop_thread
 from coilbox.codec import TypeRegistry, encode
 from coilbox.codec.scalars import pack
@@ -51,8 +51,10 @@ Reply = tuple[int, Any]
 class Guest:
     """Calls the bridge as a guest does; ``answers`` is what it replies to requests."""
 
-    def __init__(self, offer: Offer, extension: Extension, limits: Limits = DEFAULT_LIMITS) -> None:
-        bridge = offer.bridge("hostile", self._serve, CallMeter(limits))
+    def __init__(
+        self, host_api: HostAPI, extension: Extension, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        bridge = host_api.bridge("hostile", self._serve, CallMeter(limits))
         assert isinstance(bridge, ExtensionBridge)
         self.bridge = bridge
         self.bridge.enter(None)
@@ -126,15 +128,15 @@ def _replies(reply: Reply) -> dict[int, Reply]:
 
 
 @pytest.fixture(scope="module")
-def offer_of(image: Image) -> Callable[[Extension], Offer]:
-    return lambda extension: Offer(
+def host_api_of(image: Image) -> Callable[[Extension], HostAPI]:
+    return lambda extension: HostAPI(
         {"plain": lambda *args: None}, TypeRegistry(), [extension], ["probe.use"], image, "wasmtime"
     )
 
 
 @pytest.fixture
-def hostile(offer_of: Any, extension: Extension) -> Iterator[Guest]:
-    guest = Guest(offer_of(extension), extension)
+def hostile(host_api_of: Any, extension: Extension) -> Iterator[Guest]:
+    guest = Guest(host_api_of(extension), extension)
     yield guest
     guest.bridge.close()
     assert len(guest.bridge.handles) == 0
@@ -142,7 +144,7 @@ def hostile(offer_of: Any, extension: Extension) -> Iterator[Guest]:
 
 
 def test_numbers_that_there_are_not(hostile: Guest) -> None:
-    count = hostile.bridge.offer.count
+    count = hostile.bridge.host_api.count
     for function in (
         *(OPERATION | count, OPERATION | 0xFFFFFF, 1 << 31, 1 << 31 | OPERATION),
         *(CONTROL | 7, CONTROL | 0xFFFFFF, 1, 0xFFFFFF),
@@ -178,11 +180,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-@pytest.mark.parametrize("begun", [False, True])
-def test_forms_of_other_types(hostile: Guest, probe: Any, name: str, begun: bool) -> None:
+@pytest.mark.parametrize("pending", [False, True])
+def test_arguments_of_other_types(hostile: Guest, probe: Any, name: str, pending: bool) -> None:
     for args in WRONG[name]:
         with pytest.raises(GuestProtocolError, match="malformed value"):
-            if begun:
+            if pending:
                 hostile.begin_raw(frame(hostile.number(name), pack(args)))
             else:
                 hostile.raw(hostile.number(name), pack(args))
@@ -377,11 +379,11 @@ def test_calls_before_one_that_is_malformed_are_begun(hostile: Guest, probe: Any
     assert ended == dict.fromkeys((1, 2, 3), (0, b"x"))
 
 
-def test_limits_count_each_begun_call(offer_of: Any, extension: Extension, probe: Any) -> None:
-    guest = Guest(offer_of(extension), extension, Limits(host_calls=5, value_bytes=1000))
+def test_limits_count_each_pending_call(host_api_of: Any, extension: Extension, probe: Any) -> None:
+    guest = Guest(host_api_of(extension), extension, Limits(host_calls=5, value_bytes=1000))
     data = guest.number("data"), pack([bytes(900)])
     assert guest.begin_all(data, data, data) == {}  # each is below the limit of values
-    meter = guest.bridge._control.begun._meter
+    meter = guest.bridge._control.pending._meter
     assert meter.calls == 3
     with pytest.raises(StopGuest) as stopped:
         guest.begin_all((guest.number("data"), pack([bytes(1001)])))
@@ -395,24 +397,24 @@ def test_limits_count_each_begun_call(offer_of: Any, extension: Extension, probe
 
 def test_a_flood_of_begun_calls(hostile: Guest, probe: Any, wait_for: Any) -> None:
     nap = hostile.number("nap"), pack([60.0])
-    refused = [hostile.begin_all(*[nap] * 128) for _ in range(MAX_BEGUN // 128)]
+    refused = [hostile.begin_all(*[nap] * 128) for _ in range(MAX_PENDING // 128)]
     assert not any(refused)
     assert len(hostile.begin_all(*[nap] * 128)) == 128
     assert hostile.refusal("nap", 60.0) == "CallLimitExceeded"
-    assert len(hostile.bridge._control.begun) == MAX_BEGUN, "nothing is kept of the others"
+    assert len(hostile.bridge._control.pending) == MAX_PENDING, "nothing is kept of the others"
     hostile.bridge.close()
     wait_for(lambda: not hostile.bridge.tasks)
-    assert len(probe.events) <= MAX_BEGUN
+    assert len(probe.events) <= MAX_PENDING
 
 
 def test_a_flood_of_begun_calls_with_much_data(hostile: Guest) -> None:
     data = bytes(1 << 20)
-    kinds = [hostile.refusal("data", data) for _ in range(MAX_BEGUN_BYTES >> 20)]
+    kinds = [hostile.refusal("data", data) for _ in range(MAX_PENDING_BYTES >> 20)]
     # Replies that nobody takes count, too.
     assert kinds[-1] == "CallLimitExceeded" or hostile.refusal("data", data) is not None
-    begun = kinds.count(None)
+    made = kinds.count(None)
     ended: dict[int, Reply] = {}
-    while len(ended) < begun:
+    while len(ended) < made:
         more = hostile.wait(None)
         assert len(more) == 1, "a message has few large replies"
         ended |= more
@@ -423,11 +425,11 @@ def test_a_flood_of_begun_calls_with_much_data(hostile: Guest) -> None:
 def test_results_that_nobody_takes(
     hostile: Guest, monkeypatch: pytest.MonkeyPatch, wait_for: Any
 ) -> None:
-    monkeypatch.setattr("coilbox.bridge.begun.MAX_HELD_BYTES", 1 << 20)
+    monkeypatch.setattr("coilbox.bridge.pending.MAX_HELD_BYTES", 1 << 20)
     for _ in range(40):
         hostile.begin("blob", 100_000)
-    begun = hostile.bridge._control.begun
-    wait_for(lambda: len(begun._ended) == 40)
+    pending = hostile.bridge._control.pending
+    wait_for(lambda: len(pending._ended) == 40)
     found: dict[int, Reply] = {}
     while len(found) < 40:
         found |= hostile.wait(None)
@@ -438,7 +440,7 @@ def test_results_that_nobody_takes(
     # One result may be larger, if there is no other.
     call = hostile.begin("blob", 2 << 20)
     assert hostile.wait(None) == {call: (0, bytes(2 << 20))}
-    assert begun._bytes == 0
+    assert pending._bytes == 0
 
 
 def test_a_flood_of_calls_that_are_begun_and_cancelled(hostile: Guest, wait_for: Any) -> None:
@@ -450,10 +452,16 @@ def test_a_flood_of_calls_that_are_begun_and_cancelled(hostile: Guest, wait_for:
             hostile.control(WAIT, 0)
             hostile.control(CANCEL, call)
     bridge = hostile.bridge
-    begun = bridge._control.begun
-    held = (bridge.jobs._waiting, begun._calls, begun._ended, bridge._later, bridge._asked)
+    pending = bridge._control.pending
+    held = (
+        bridge.pool_share._waiting,
+        pending._calls,
+        pending._ended,
+        bridge._later,
+        bridge._requests,
+    )
     wait_for(lambda: not any(map(len, held)))
-    assert begun._bytes == 0
+    assert pending._bytes == 0
     assert len(bridge._running) == 0
     wait_for(lambda: not bridge.tasks)
 
@@ -480,7 +488,7 @@ def test_a_flood_of_streams(hostile: Guest, name: str) -> None:
 
 def test_handles_of_calls_that_nobody_takes(hostile: Guest, probe: Any, wait_for: Any) -> None:
     numbers = [hostile.begin("counter") for _ in range(20)]
-    wait_for(lambda: len(hostile.bridge._control.begun._ended) == 20)
+    wait_for(lambda: len(hostile.bridge._control.pending._ended) == 20)
     assert len(probe.open) == 20
     for number in numbers:
         hostile.control(CANCEL, number)
@@ -568,7 +576,7 @@ def test_a_stream_that_never_gives_an_item_can_be_stopped(hostile: Guest) -> Non
 def test_late_answers(hostile: Guest) -> None:
     hostile.answers = lambda request: pack([0, True])
     hostile.begin("acall", 1, 1)
-    assert hostile.wait(10.0) == {}, "the guest was asked only"
+    assert hostile.wait(10.0) == {}, "the guest only got a request"
     request = hostile.requests[0][2]
     hostile.control(ANSWER, request + 1, 0, b"\xa1x")
     with pytest.raises(GuestProtocolError):
@@ -615,7 +623,7 @@ def test_calls_are_begun_and_cancelled_at_any_depth(hostile: Guest) -> None:
 
 
 def test_a_host_function_cannot_hide_that_the_guest_is_stopped(
-    hostile: Guest, probe: Any, offer_of: Any
+    hostile: Guest, probe: Any, host_api_of: Any
 ) -> None:
     hostile.answers = lambda request: pack([0, pack(5)])
 
@@ -628,7 +636,7 @@ def test_a_host_function_cannot_hide_that_the_guest_is_stopped(
 
     probe.call = hides
     extension = probe.module.AcmeProbeExtension(probe)
-    guest = Guest(offer_of(extension), extension)
+    guest = Guest(host_api_of(extension), extension)
     guest.answers = hostile.answers
     with pytest.raises(GuestProtocolError):
         guest.call("call", 1, 1)
@@ -661,9 +669,9 @@ HARMLESS = (GuestProtocolError, GuestCancelled, LimitExceeded, UsageError)
 )
 @given(data=st.data())
 def test_anything(
-    offer_of: Any, extension: Extension, probe: Any, caplog: Any, data: st.DataObject
+    host_api_of: Any, extension: Extension, probe: Any, caplog: Any, data: st.DataObject
 ) -> None:
-    offer = offer_of(extension)
+    host_api = host_api_of(extension)
     risky = {
         "leave",
         "aleave",
@@ -676,7 +684,7 @@ def test_anything(
         "until_cancelled",
     }
     operations = [item.index for item in extension.spec.operations if item.name not in risky]
-    guest = Guest(offer, extension)
+    guest = Guest(host_api, extension)
     guest.answers = lambda request: data.draw(DATA | st.just(pack([0, True])))
     functions = st.one_of(
         st.sampled_from(operations).map(lambda index: OPERATION | index),
@@ -702,12 +710,12 @@ def test_anything(
     assert not guest.bridge.tasks
 
 
-def test_nothing_is_left(offer_of: Any, extension: Extension, probe: Any) -> None:
+def test_nothing_is_left(host_api_of: Any, extension: Extension, probe: Any) -> None:
     """Bridges and what they held are freed when they are closed."""
-    offer = offer_of(extension)
+    host_api = host_api_of(extension)
     kept = []
     for _ in range(20):
-        guest = Guest(offer, extension)
+        guest = Guest(host_api, extension)
         guest.call("counter")
         guest.call("anumbers", 10)
         guest.begin("nap", 60.0)

@@ -12,26 +12,26 @@ import pytest
 # Locks itself in as a worker does, then tries one thing.
 PRELUDE = """
 import ctypes, mmap, os, signal, socket, struct, sys, threading
-from coilbox.isolation import walls
+from coilbox.isolation import layers
 libc = ctypes.CDLL(None, use_errno=True)
 HOST = os.getppid()
 proc = os.open("/proc", os.O_RDONLY)
 standing = []
 if sys.argv[1] == "namespaces":
-    standing = walls.enter_namespaces()
-    if walls.enter_process_namespace():
+    standing = layers.enter_namespaces()
+    if layers.enter_process_namespace():
         child = os.fork()
         if child:
             status = os.waitpid(child, 0)[1]
             libc.prctl(4, 0)
             os.kill(os.getpid(), os.WTERMSIG(status)) if os.WIFSIGNALED(status) else os._exit(9)
-walls.give_up(bool(standing))
-walls.limit(walls.own_size(proc), 1 << 30)
+layers.give_up(bool(standing))
+layers.limit(layers.own_size(proc), 1 << 30)
 os.close(proc)
 def call(number, *arguments):
     result = libc.syscall(number, *arguments)
     print(result, ctypes.get_errno(), flush=True)
-walls.lock()
+layers.lock()
 """
 EPERM, ENOSYS = 1, 38
 KILLED = -signal.SIGSYS
@@ -80,9 +80,9 @@ ATTEMPTS = {
 }
 
 
-def attempt(code: str, walls: str) -> tuple[int, str, str]:
+def attempt(code: str, layers: str) -> tuple[int, str, str]:
     done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + code, walls],
+        [sys.executable, "-c", PRELUDE + code, layers],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -111,8 +111,8 @@ def test_the_empty_root_has_nothing() -> None:
     """Without the filter there would still be no file: the root is empty."""
     code = """
 import json, os, sys
-from coilbox.isolation import walls
-standing = walls.enter_namespaces()
+from coilbox.isolation import layers
+standing = layers.enter_namespaces()
 print(json.dumps([standing, os.listdir('/')]))
 try:
     os.mkdir('/x')

@@ -70,7 +70,7 @@ def gone(pid: int) -> bool:
 
 
 def test_the_walls_stand(box: Sandbox) -> None:
-    assert {"no new privileges", "no capabilities", "seccomp"} <= set(box.walls)
+    assert {"no new privileges", "no capabilities", "seccomp"} <= set(box.isolation_layers)
     status = Path(f"/proc/{pid_of(box)}/status").read_text()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert fields["NoNewPrivs"] == "1"
@@ -82,7 +82,7 @@ def test_the_walls_stand(box: Sandbox) -> None:
 
 def test_without_isolation_there_are_no_walls(image: Image, engine: str) -> None:
     with Sandbox(image, engine=engine) as box:
-        assert box.walls == ()
+        assert box.isolation_layers == ()
 
 
 def test_unknown_isolation(image: Image) -> None:
@@ -219,9 +219,9 @@ def test_nothing_is_left(sandbox: SandboxFactory, tmp_path: Path) -> None:
 
 
 def test_what_bears_workers_may_die(box: Sandbox, sandbox: SandboxFactory) -> None:
-    nursery = worker_of(box)._nursery
-    nursery._process.kill()
-    nursery._process.wait()
+    fork_server = worker_of(box)._fork_server
+    fork_server._process.kill()
+    fork_server._process.wait()
     assert box.run("1 + 1").value == 2  # its own worker goes on
     pid = pid_of(box)
     with pytest.raises(EngineError, match="the next sandbox starts another"):
@@ -241,15 +241,15 @@ def test_a_sandbox_that_is_collected_while_another_is_made(
 ) -> None:
     """The collector may run anywhere, also where this thread asks for a worker."""
     forgotten = worker_of(sandbox())
-    nursery = forgotten._nursery
-    send = nursery._send
+    fork_server = forgotten._fork_server
+    send = fork_server._send
 
     def collect_and_send(*args: object) -> None:
-        monkeypatch.setattr(nursery, "_send", send)
+        monkeypatch.setattr(fork_server, "_send", send)
         forgotten.end()
         send(*args)
 
-    monkeypatch.setattr(nursery, "_send", collect_and_send)
+    monkeypatch.setattr(fork_server, "_send", collect_and_send)
     assert sandbox().run("1 + 1").value == 2
     assert gone(forgotten.pid)
 
@@ -257,7 +257,7 @@ def test_a_sandbox_that_is_collected_while_another_is_made(
 def test_workers_see_nothing_of_the_environment(box: Sandbox) -> None:
     worker = worker_of(box)
     seen = []
-    for pid in (worker.pid, worker._nursery._process.pid):
+    for pid in (worker.pid, worker._fork_server._process.pid):
         with contextlib.suppress(PermissionError):  # the kernel shows the worker's to root only
             seen.append(Path(f"/proc/{pid}/environ").read_bytes())
     assert set(seen) == {b""}
@@ -302,7 +302,7 @@ IMAGE, ENGINE = sys.argv[1:]
 box = Sandbox(IMAGE, engine=ENGINE, isolation="process")
 box.run("x = 1")
 def pids():
-    return [box._session.guest._worker.pid, *(n._process.pid for n in host._nurseries.values())]
+    return [box._session.guest._worker.pid, *(n._process.pid for n in host._fork_servers.values())]
 """
 
 
@@ -379,8 +379,8 @@ from coilbox.isolation import host
 from coilbox.isolation.outcome import crashed
 box = Sandbox({str(image.path)!r}, engine={engine!r}, isolation="process")
 box.run("1")
-(nursery,) = host._nurseries.values()
-print(box._session.guest._worker.pid, nursery._process.pid, flush=True)
+(fork_server,) = host._fork_servers.values()
+print(box._session.guest._worker.pid, fork_server._process.pid, flush=True)
 box.run("while True: pass", timeout=1000)
 """
     process = subprocess.Popen(

@@ -1,12 +1,12 @@
 """The host's side of host calls (``docs/architecture.md``, "The bridge of extensions").
 
 :class:`Bridge` takes a call's number and bytes and gives the reply's bytes; it knows nothing of
-instances and their memory. ``Offer.bridge`` makes one. ``imports`` is the one place that reads
+instances and their memory. ``HostAPI.bridge`` makes one. ``imports`` is the one place that reads
 and writes there.
 """
 
 from coilbox.bridge.bridge import Bridge
 from coilbox.bridge.functions import HostFunctions
-from coilbox.bridge.offer import Offer
+from coilbox.bridge.host_api import HostAPI
 
-__all__ = ["Bridge", "HostFunctions", "Offer"]
+__all__ = ["Bridge", "HostAPI", "HostFunctions"]

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from coilbox.bridge.asking import INVOKE, ITEMS, Asked
+from coilbox.bridge.guest_requests import INVOKE, ITEMS, GuestRequest
 from coilbox.errors import GuestProtocolError, UsageError
 
 if TYPE_CHECKING:
@@ -26,35 +26,35 @@ class Borrowed:
         self._bridge = bridge
         self._convert = convert
         self._number = number
-        self._asked: set[Asked] = set()
+        self._requests: set[GuestRequest] = set()
         self._ended = False
 
     def end(self) -> None:
         """The call has ended."""
         self._ended = True
-        for asked in list(self._asked):
-            asked.fail(_ended())
+        for request in list(self._requests):
+            request.fail(_ended())
 
-    def _ask(self, what: int, argument: bytes | int) -> Asked:
-        asked = Asked(what, self._number, argument)
-        self._asked.add(asked)
+    def _request(self, what: int, argument: bytes | int) -> GuestRequest:
+        request = GuestRequest(what, self._number, argument)
+        self._requests.add(request)
         if self._ended:
-            asked.fail(_ended())
-        return asked
+            request.fail(_ended())
+        return request
 
     def _wait(self, what: int, argument: bytes | int) -> Any:
-        asked = self._ask(what, argument)
+        request = self._request(what, argument)
         try:
-            return self._bridge.ask(asked)
+            return self._bridge.request(request)
         finally:
-            self._asked.discard(asked)
+            self._requests.discard(request)
 
     async def _wait_async(self, what: int, argument: bytes | int) -> Any:
-        asked = self._ask(what, argument)
+        request = self._request(what, argument)
         try:
-            return await self._bridge.ask_async(asked)
+            return await self._bridge.request_async(request)
         finally:
-            self._asked.discard(asked)
+            self._requests.discard(request)
 
     def _read(self, data: bytes) -> Any:
         """What the guest answered, checked: if it is wrong the guest is stopped."""

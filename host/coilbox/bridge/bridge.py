@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from coilbox.bridge.forms import Buffer, Reply
+from coilbox.bridge.encoding import Buffer, Reply
 from coilbox.bridge.replies import Failures, Refused
 from coilbox.errors import GuestCancelled, GuestProtocolError
 
 if TYPE_CHECKING:
+    from coilbox.bridge.host_api import HostAPI
     from coilbox.bridge.meter import CallMeter
-    from coilbox.bridge.offer import Offer
 
 MAX_DEPTH: Final = 8
 """Host calls within host calls: those that a callback or a nested run makes."""
@@ -42,11 +42,11 @@ class Bridge:
     ``interrupt`` on any.
 
     Args:
-        offer: what the sandbox offers.
+        host_api: what the sandbox offers.
         sandbox_id: names the sandbox in logs.
 
     Attributes:
-        offer: what the sandbox offers.
+        host_api: what the sandbox offers.
         sandbox_id: names the sandbox in logs.
         deadline: when the run must have ended, on ``time.monotonic()``; None if never.
         stopped: whether the guest will not go on.
@@ -54,8 +54,8 @@ class Bridge:
         failures: logs what goes wrong in host functions.
     """
 
-    def __init__(self, offer: Offer, sandbox_id: str) -> None:
-        self.offer = offer
+    def __init__(self, host_api: HostAPI, sandbox_id: str) -> None:
+        self.host_api = host_api
         self.sandbox_id = sandbox_id
         self.deadline: float | None = None
         self.stopped = False
@@ -106,7 +106,7 @@ class Bridge:
             kind = function & _KINDS
             reply: Reply
             if kind == 0:
-                reply = self.offer.plain.call(function, data, self.failures)
+                reply = self.host_api.plain.call(function, data, self.failures)
             elif kind == OPERATION:
                 reply = self._call(function - OPERATION, data)
             elif kind == CONTROL:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coilbox.bridge.borrowed import Callback, GuestStream
 from coilbox.bridge.context import CallContext
-from coilbox.bridge.forms import Buffer, Reply, length_of
+from coilbox.bridge.encoding import Buffer, Reply, length_of
 from coilbox.bridge.limiter import Limiter
 from coilbox.bridge.owned import OpenResource
 from coilbox.bridge.plans import OperationPlan
@@ -208,7 +208,7 @@ class Call(Work):
             self._streams = True  # what was borrowed, and a place of the limit, is in use still
             return self._open(OpenStream(self, value))
         if plan.resource is not None:
-            extension = self.bridge.offer.extension(self.extension)
+            extension = self.bridge.host_api.extension(self.extension)
             return self._open(OpenResource(self.bridge, extension, plan, self.extension, value))
         reply = plan.encode(value)
         if limiter is not None:

@@ -7,7 +7,7 @@ import decimal
 import uuid
 from typing import Any
 
-from coilbox.bridge.forms import LEFT_OUT, check_depth, malformed, pack_result, unpack
+from coilbox.bridge.encoding import LEFT_OUT, check_depth, malformed, pack_result, unpack
 from coilbox.codec.nesting import Malformed, check_hashes, shown
 from coilbox.codec.scalars import (
     big_int,

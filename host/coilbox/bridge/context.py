@@ -33,7 +33,7 @@ class CallContext:
     @property
     def grants(self) -> frozenset[str]:
         """The capabilities that the sandbox was granted."""
-        return self._bridge.offer.grants
+        return self._bridge.host_api.grants
 
     @property
     def deadline(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Control messages: modules, waiting, begun calls, streams, answers."""
+"""Control messages: modules, waiting, pending calls, streams, answers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from coilbox.bridge.begun import Begun
-from coilbox.bridge.forms import Buffer, Reply, malformed, unpack
+from coilbox.bridge.encoding import Buffer, Reply, malformed, unpack
 from coilbox.bridge.handles import stale
+from coilbox.bridge.pending import PendingCalls
 from coilbox.bridge.replies import Refused
 from coilbox.bridge.streams import Next, OpenStream
 from coilbox.codec.nesting import shown
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from coilbox.bridge.meter import CallMeter
 
 NEXT: Final = 4
-"""The number of the one message that can be begun."""
+"""The number of the one message that need not be waited for."""
 
 _NOTHING = pack([0, None])
 _LONGEST_WAIT = 1e6  # seconds; what is longer has no end
@@ -30,18 +30,18 @@ class Control:
     """Control messages of one guest.
 
     Attributes:
-        begun: its begun calls.
+        pending: its pending calls.
         served: whether the guest was asked for something since this was last cleared.
     """
 
     def __init__(self, bridge: ExtensionBridge, meter: CallMeter) -> None:
         self.served = False
         self._bridge = bridge
-        self.begun = Begun(bridge, meter)
+        self.pending = PendingCalls(bridge, meter)
         self._messages: tuple[tuple[int | None, Callable[..., Reply]], ...] = (
             (1, self._module),
             (1, self._wait),
-            (None, self.begun.begin),
+            (None, self.pending.begin),
             (1, self._cancel),
             (2, self._next),
             (1, self._close),
@@ -61,7 +61,7 @@ class Control:
         return handle(data) if count is None else handle(*_arguments(number, data, count))
 
     def next_work(self, data: Buffer, number: int) -> Next:
-        """A begun NEXT.
+        """A pending NEXT.
 
         Raises:
             Refused: it gets an error for a reply.
@@ -73,7 +73,7 @@ class Control:
     # -- messages --------------------------------------------------------------------------------
 
     def _module(self, name: Any) -> Reply:
-        reply = self._bridge.offer.module(name)
+        reply = self._bridge.host_api.module(name)
         if reply is None:
             raise Refused("ImportError", f"the host offers no module {shown(name)}")
         return reply
@@ -85,16 +85,16 @@ class Control:
                 raise malformed("a wait of no number of seconds")
             deadline = time.monotonic() + min(max(seconds, 0), _LONGEST_WAIT)
         elif not self._can_end():
-            raise Refused("RuntimeError", "nothing was begun that could end this wait")
+            raise Refused("RuntimeError", "nothing is pending that could end this wait")
         self.served = False
-        self._bridge.wait_until(lambda: self.begun.has_ended or self.served, deadline)
-        return self.begun.take()
+        self._bridge.wait_until(lambda: self.pending.has_ended or self.served, deadline)
+        return self.pending.take()
 
     def _can_end(self) -> bool:
-        return bool(self.begun) or self._bridge.is_asked
+        return bool(self.pending) or self._bridge.owes_answers
 
     def _cancel(self, number: Any) -> Reply:
-        self.begun.cancel(_integer(number))
+        self.pending.cancel(_integer(number))
         return _NOTHING
 
     def _next(self, handle: Any, most: Any) -> Reply:

@@ -39,7 +39,7 @@ from coilbox.bindings.ir import (
 )
 from coilbox.bindings.literals import default_value
 from coilbox.bindings.typetext import type_text
-from coilbox.bridge import forms
+from coilbox.bridge import encoding
 from coilbox.bridge.checks import SCOPE, Converted
 
 _EXACT = {
@@ -76,7 +76,7 @@ class Converters:
         self._numbers = itertools.count()
         self._lock = threading.RLock()
 
-    def arguments(self, operation: Operation) -> Callable[[forms.Buffer, Any], Converted]:
+    def arguments(self, operation: Operation) -> Callable[[encoding.Buffer, Any], Converted]:
         """The function for the arguments of an operation.
 
         It takes the bytes and what makes callbacks and streams of the guest, and returns the
@@ -85,7 +85,7 @@ class Converters:
         key = ("arguments", operation.index)
         return self._function(key, "data, guest", lambda: self._arguments(operation))
 
-    def result(self, type_: Type) -> Callable[[Any], forms.Reply]:
+    def result(self, type_: Type) -> Callable[[Any], encoding.Reply]:
         """The function that makes a reply of a result of this type."""
         return self._function(("result", type_), "v", lambda: self._result(type_))
 
@@ -98,7 +98,7 @@ class Converters:
         """The function that makes a reply of a declared error."""
         return self._function(("error", error.name), "error", lambda: self._error(error))
 
-    def read(self, type_: Type) -> Callable[[forms.Buffer], Any]:
+    def read(self, type_: Type) -> Callable[[encoding.Buffer], Any]:
         """The function that makes a value of this type of its bytes."""
         body = lambda: ["v = unpack(data)", *self._in(type_, "v"), "return v"]  # noqa: E731
         return self._function(("read", type_), "data", body)

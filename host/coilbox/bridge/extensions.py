@@ -9,17 +9,17 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from coilbox.bridge.asking import Asked
 from coilbox.bridge.bridge import CONTROL, OPERATION, Bridge, cancelled, there_is_no
 from coilbox.bridge.calls import Awaited, Bound, Call
 from coilbox.bridge.context import CallContext
 from coilbox.bridge.control import NEXT, Control
+from coilbox.bridge.encoding import Buffer, Reply
 from coilbox.bridge.finishing import Finishing
-from coilbox.bridge.forms import Buffer, Reply
+from coilbox.bridge.guest_requests import GuestRequest
 from coilbox.bridge.handles import Handles
-from coilbox.bridge.jobs import Jobs
+from coilbox.bridge.host_api import HostAPI
 from coilbox.bridge.meter import CallMeter
-from coilbox.bridge.offer import Offer
+from coilbox.bridge.pool_share import PoolShare
 from coilbox.bridge.threads import loop_thread
 from coilbox.bridge.waiting import Waiting
 from coilbox.bridge.work import Work
@@ -30,7 +30,7 @@ class ExtensionBridge(Bridge):
     """Host calls of a guest that has extensions.
 
     Args:
-        offer: what the sandbox offers.
+        host_api: what the sandbox offers.
         sandbox_id: names the sandbox in logs.
         serve: sends a request to the guest while it is in a host call, and returns its reply; on
             the thread that runs the guest.
@@ -39,18 +39,18 @@ class ExtensionBridge(Bridge):
     Attributes:
         handles: what the guest has open.
         lock: for the state of calls.
-        jobs: its threads of the pool.
+        pool_share: its threads of the pool.
         tasks: its tasks on the event loop; for that thread only.
         finishing: what closes on the event loop.
     """
 
     def __init__(
-        self, offer: Offer, sandbox_id: str, serve: Callable[[bytes], bytes], meter: CallMeter
+        self, host_api: HostAPI, sandbox_id: str, serve: Callable[[bytes], bytes], meter: CallMeter
     ) -> None:
-        super().__init__(offer, sandbox_id)
+        super().__init__(host_api, sandbox_id)
         self.handles = Handles()
         self.lock = threading.Lock()
-        self.jobs = Jobs()
+        self.pool_share = PoolShare()
         self.tasks: set[asyncio.Task[None]] = set()
         self.finishing = Finishing()
         self._serve = serve
@@ -58,8 +58,8 @@ class ExtensionBridge(Bridge):
         self._rings = False  # a ring is on its way
         self._running: set[Work] = set()
         self._control = Control(self, meter)
-        self._asked: dict[int, Asked] = {}  # in the order in which they came
-        self._later: dict[int, Asked] = {}
+        self._requests: dict[int, GuestRequest] = {}  # in the order in which they came
+        self._later: dict[int, GuestRequest] = {}
         self._bound: dict[int, tuple[Bound, int]] = {}
         self._contexts: dict[int, CallContext] = {}
 
@@ -70,19 +70,19 @@ class ExtensionBridge(Bridge):
                 return
             self.stopped = True
             running = list(self._running)
-            asked = [*self._asked.values(), *self._later.values()]
-            self._asked.clear()
+            requests = [*self._requests.values(), *self._later.values()]
+            self._requests.clear()
             self._later.clear()
         for work in running:
             work.cancel()
-        for item in asked:
-            item.fail(cancelled())
+        for request in requests:
+            request.fail(cancelled())
         self._waiting.ring()
 
     def close(self) -> None:
         """See :class:`Bridge`."""
         self.interrupt()
-        self.jobs.close()
+        self.pool_share.close()
         self.handles.close_all()
         if self._bound and loop_thread.is_started:
             self.finishing.add(self._settle())
@@ -113,7 +113,7 @@ class ExtensionBridge(Bridge):
         return self._control.perform(number, data)
 
     def _bind(self, number: int) -> tuple[Bound, int]:
-        found = self.offer.find(number)
+        found = self.host_api.find(number)
         if found is None:
             raise there_is_no(number)
         position, plan, function = found
@@ -121,14 +121,14 @@ class ExtensionBridge(Bridge):
         if context is None:
             context = self._contexts[position] = CallContext(self, {})
         bound = self._bound[number] = (
-            Bound(plan, function, context, self.offer.grants, self.failures),
+            Bound(plan, function, context, self.host_api.grants, self.failures),
             position,
         )
         return bound
 
     # -- for calls -------------------------------------------------------------------------------
 
-    def begun_work(self, function: int, data: Buffer, number: int) -> Work:
+    def pending_work(self, function: int, data: Buffer, number: int) -> Work:
         """Make the call that the guest begins as its ``number``.
 
         Raises:
@@ -155,7 +155,7 @@ class ExtensionBridge(Bridge):
         with self.lock:
             self._running.discard(work)
             if work.number:
-                self._control.begun.ended(work)
+                self._control.pending.ended(work)
         if raised is not None:
             self.break_off(raised)
         if not loop_thread.is_current:
@@ -198,23 +198,23 @@ class ExtensionBridge(Bridge):
             raise self._broken
         if self.stopped:
             raise cancelled()
-        while self._asked:
+        while self._requests:
             with self.lock:
-                first = next(iter(self._asked), 0)
-                asked = self._asked.pop(first, None)
-            if asked is not None:
-                self._send(asked)
+                first = next(iter(self._requests), 0)
+                request = self._requests.pop(first, None)
+            if request is not None:
+                self._send(request)
                 self._control.served = True
         return False
 
-    # -- asking the guest ------------------------------------------------------------------------
+    # -- requests to the guest -----------------------------------------------------------------
 
     @property
-    def is_asked(self) -> bool:
+    def owes_answers(self) -> bool:
         """Whether the guest owes answers."""
-        return bool(self._asked or self._later)
+        return bool(self._requests or self._later)
 
-    def ask(self, asked: Asked) -> Any:
+    def request(self, request: GuestRequest) -> Any:
         """Ask the guest and wait; the answer's payload.
 
         Raises:
@@ -222,80 +222,80 @@ class ExtensionBridge(Bridge):
             UsageError: the caller is on the event loop, which must not wait.
         """
         if self.on_guest_thread:
-            self._send(asked)
-            if not asked.done:  # nothing of the guest can go on while this thread is here
-                self._forget(asked)
+            self._send(request)
+            if not request.done:  # nothing of the guest can go on while this thread is here
+                self._forget(request)
                 self.break_off(GuestProtocolError("the guest put off what is waited for"))
-            return asked.result()
+            return request.result()
         if loop_thread.is_current:
             raise UsageError(
                 "coroutines must await the guest: `await callback.acall(...)`, `async for`"
             )
         answered: queue.SimpleQueue[None] = queue.SimpleQueue()
-        asked.when_done(lambda: answered.put(None))
-        self._post(asked)
+        request.when_done(lambda: answered.put(None))
+        self._post(request)
         try:
             answered.get()
         finally:
-            self._forget(asked)
-        return asked.result()
+            self._forget(request)
+        return request.result()
 
-    async def ask_async(self, asked: Asked) -> Any:
+    async def request_async(self, request: GuestRequest) -> Any:
         """Ask the guest from a coroutine; the answer's payload.
 
         Raises:
             GuestError: the guest raised, or is stopped.
         """
         if self.on_guest_thread:
-            return self.ask(asked)
+            return self.request(request)
         loop = asyncio.get_running_loop()
         answered = asyncio.Event()
-        asked.when_done(lambda: _wake(loop, answered))
-        self._post(asked)
+        request.when_done(lambda: _wake(loop, answered))
+        self._post(request)
         try:
             await answered.wait()
         finally:
-            self._forget(asked)
-        return asked.result()
+            self._forget(request)
+        return request.result()
 
     def answered(self, number: int, status: int, payload: Any) -> None:
         """The guest's late answer to a request; nothing happens if nobody waits for it."""
-        asked = self._later.pop(number, None)
-        if asked is not None:
-            asked.answered(status, payload)
+        request = self._later.pop(number, None)
+        if request is not None:
+            request.answered(status, payload)
 
-    def _post(self, asked: Asked) -> None:
+    def _post(self, request: GuestRequest) -> None:
         with self.lock:
             if not self.stopped:
-                self._asked[asked.number] = asked
+                self._requests[request.number] = request
                 self._waiting.ring()
                 return
-        asked.fail(cancelled())
+        request.fail(cancelled())
 
-    def _forget(self, asked: Asked) -> None:
+    def _forget(self, request: GuestRequest) -> None:
         """Nobody waits for the answer any more, if there was none."""
-        asked.fail(cancelled())
+        request.fail(cancelled())
         with self.lock:
-            self._asked.pop(asked.number, None)
-            self._later.pop(asked.number, None)
+            self._requests.pop(request.number, None)
+            self._later.pop(request.number, None)
 
-    def _send(self, asked: Asked) -> None:
-        if asked.done:  # nobody wants it any more
+    def _send(self, request: GuestRequest) -> None:
+        if request.done:  # nobody wants it any more
             return
         if self._broken is not None:
             raise self._broken
         try:
-            answered = asked.replied(self._serve(asked.message()))
+            answered = request.replied(self._serve(request.message()))
         except EngineError as error:  # the guest was not entered: it nests too deep
-            asked.fail(error)
+            request.fail(error)
         except BaseException as error:
             self.break_off(error)
-            asked.fail(error if isinstance(error, Exception) else cancelled())
+            request.fail(error if isinstance(error, Exception) else cancelled())
             raise
         else:
             with self.lock:
-                if not answered and not asked.done:
-                    self._later[asked.number] = asked
+                if not answered and not request.done:
+                    self._later[request.number] = request
 
 
 def _wake(loop: asyncio.AbstractEventLoop, answered: asyncio.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coilbox.bridge.forms import Buffer
+from coilbox.bridge.encoding import Buffer
 from coilbox.bridge.replies import Failures, Refused
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.errors import GuestProtocolError, UnsupportedValueError

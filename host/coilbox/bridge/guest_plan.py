@@ -1,4 +1,4 @@
-"""What the guest's runtime gets to know of a spec: types by position, forms without texts."""
+"""The part of a spec that the guest's runtime gets: types by position, without doc texts."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coilbox.bridge.bridge import count_call
-from coilbox.bridge.forms import Reply, length_of
+from coilbox.bridge.encoding import Reply, length_of
 from coilbox.engines.protocol import HostImport, Instance, StopGuest
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
 

@@ -43,11 +43,11 @@ class CallMeter:
         Raises:
             StopGuest: it is one call or some bytes too many.
         """
-        self.begun(size, calls)
+        self.batched(size, calls)
         self._received(size)
 
     def batch(self, size: int, spare: int) -> None:
-        """The guest begins some calls with one message of ``size`` bytes, which ``begun`` counts.
+        """The guest begins some calls with one message of ``size`` bytes, which ``batched`` counts.
 
         It may have ``spare`` bytes more than a value.
 
@@ -59,7 +59,7 @@ class CallMeter:
             raise StopGuest(value_too_large(size, limit))
         self._received(size)
 
-    def begun(self, size: int, calls: int = 1) -> None:
+    def batched(self, size: int, calls: int = 1) -> None:
         """One of these calls has arguments of ``size`` bytes.
 
         Raises:

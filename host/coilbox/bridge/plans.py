@@ -20,7 +20,7 @@ from coilbox.bindings.ir import (
     Type,
 )
 from coilbox.bridge.converters import Converters
-from coilbox.bridge.forms import Buffer, Reply
+from coilbox.bridge.encoding import Buffer, Reply
 from coilbox.bridge.guest_plan import GuestPlan
 
 _KEPT = 256

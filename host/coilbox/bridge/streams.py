@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from coilbox.bridge.checks import wrong
-from coilbox.bridge.forms import Reply, array_head
+from coilbox.bridge.encoding import Reply, array_head
 from coilbox.bridge.replies import Refused, log
 from coilbox.bridge.work import Later, Work
 

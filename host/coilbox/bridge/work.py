@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from coilbox.bridge.forms import Reply
+from coilbox.bridge.encoding import Reply
 from coilbox.bridge.replies import Refused
 from coilbox.bridge.threads import loop_thread, pool
 
@@ -208,7 +208,7 @@ class Work(ABC):
             self.reply = reply
             self._abandoned = given_up and self._on_thread
         if given_up:
-            self.bridge.jobs.forget(self)
+            self.bridge.pool_share.forget(self)
             self.give_up()
         if self._abandoned:
             pool.abandon()
@@ -226,7 +226,7 @@ def start(bridge: ExtensionBridge, works: Sequence[Work]) -> None:
         loop_thread.submit(lambda: _act_on_loop(for_loop))
     for work in works:
         if not work.is_async:
-            bridge.jobs.submit(work, work.act_on_thread)
+            bridge.pool_share.submit(work, work.act_on_thread)
 
 
 def _act_on_loop(works: Sequence[Work]) -> None:

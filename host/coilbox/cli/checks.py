@@ -266,7 +266,7 @@ def _self_test(name: str) -> Finding:
 def _isolation(name: str) -> Finding:
     from coilbox import Sandbox
     from coilbox.isolation import seccomp
-    from coilbox.isolation.walls import WALLS
+    from coilbox.isolation.layers import LAYERS
 
     reason = seccomp.supported()
     if reason is not None:
@@ -277,7 +277,7 @@ def _isolation(name: str) -> Finding:
     with Sandbox(image, isolation="process") as sandbox:
         if sandbox.run("1 + 1").check().value != 2:
             return Finding("failure", "a worker process calculates wrong")
-        missing = [wall for wall in WALLS if wall not in sandbox.walls]
+        missing = [layer for layer in LAYERS if layer not in sandbox.isolation_layers]
     if missing:
         return Finding(
             "warning",
@@ -285,7 +285,7 @@ def _isolation(name: str) -> Finding:
             "the kernel refuses these here, as containers often do; docs/isolation.md says what "
             "each is worth",
         )
-    return Finding("ok", f"all {len(WALLS)} walls stand around a worker process")
+    return Finding("ok", f"all {len(LAYERS)} isolation layers stand around a worker process")
 
 
 CHECKS: dict[str, Callable[[str], Finding]] = {

@@ -104,7 +104,7 @@ _OPTIONS = (
     click.option(
         "--isolation",
         type=click.Choice(["none", "process"]),
-        help="process: in a worker process behind walls of the kernel's.  [default: none]",
+        help="process: in a worker process behind isolation layers of the kernel.  [default: none]",
     ),
 )
 

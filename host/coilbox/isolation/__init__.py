@@ -1,1 +1,4 @@
-"""Sandboxes in worker processes: the second wall, on Linux. docs/isolation.md describes it."""
+"""Sandboxes in worker processes: a second layer of isolation, on Linux.
+
+See ``docs/isolation.md``.
+"""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from coilbox.bridge.bridge import BATCH_BYTES, count_call
-from coilbox.bridge.forms import length_of
+from coilbox.bridge.encoding import length_of
 from coilbox.bridge.meter import Reading
 from coilbox.clock import GuestClock
 from coilbox.engines.protocol import StopGuest
@@ -54,8 +54,8 @@ class WorkerGuest:
     """A guest in a worker. Used by one thread at a time; ``interrupt`` by any.
 
     Attributes:
-        walls: the names of the kernel's walls that stand around the worker.
-        memory_size: size of the linear memory, in bytes, as the worker told last.
+        isolation_layers: the names of the isolation layers that stand around the worker.
+        memory_size: size of the linear memory, in bytes, as the worker reported last.
         written_bytes: bytes written to files in this run.
         created_files: files, directories and links made in this run.
 
@@ -95,7 +95,7 @@ class WorkerGuest:
         }
         self._files = FileServer(mounts, limits)
         try:
-            self._worker, self._channel, self.walls = self._open(image, engine, setup)
+            self._worker, self._channel, self.isolation_layers = self._open(image, engine, setup)
         except BaseException:
             self._files.close()
             raise
@@ -103,7 +103,7 @@ class WorkerGuest:
     def _open(
         self, image: Image, engine: str, setup: dict[str, Any]
     ) -> tuple[Worker, wire.Channel, tuple[str, ...]]:
-        """Take a worker and tell it what the sandbox is."""
+        """Take a worker and send it the sandbox's setup."""
         status = 0
         for _ in range(2):  # one that waited may have been killed meanwhile
             worker = take_worker(image, engine)
@@ -111,7 +111,7 @@ class WorkerGuest:
             channel = wire.Channel(worker.sock, largest, self._patience)
             try:
                 channel.send(wire.SETUP, setup)
-                kind, walls, _ = channel.receive()
+                kind, layers, _ = channel.receive()
             except wire.Hangup:
                 status = worker.end()
                 continue
@@ -119,9 +119,9 @@ class WorkerGuest:
                 worker.end()
                 raise
             if kind == wire.READY:
-                return worker, channel, tuple(walls)
+                return worker, channel, tuple(layers)
             worker.end()
-            raise EngineError(f"a worker could not start: {walls}")
+            raise EngineError(f"a worker could not start: {layers}")
         raise EngineError(f"workers die as they start ({cause(status)})")
 
     # -- see coilbox.session.guest.Guest -------------------------------------------------------
@@ -202,7 +202,7 @@ class WorkerGuest:
                 self._worker.signal(signal.SIGSTOP)
 
     def interrupt(self) -> None:
-        """Stop the guest as soon as possible; it is told again and again until it stops."""
+        """Stop the guest as soon as possible; the signal is repeated until it stops."""
         self._interrupted_at = min(self._interrupted_at, time.monotonic())
         self._worker.signal(signal.SIGINT)
 
@@ -217,7 +217,7 @@ class WorkerGuest:
         """Nothing: the worker's thread does nothing between the runs."""
 
     def cpu_clock(self) -> float:
-        """CPU time of the worker so far, in seconds, as the kernel tells it."""
+        """CPU time of the worker so far, in seconds, as the kernel reports it."""
         with contextlib.suppress(OSError):
             self._cpu = time.clock_gettime((~self._worker.pid << 3) | _PROCESS_CPU)
         return self._cpu
@@ -267,7 +267,7 @@ class WorkerGuest:
         return self._interrupted_at < math.inf
 
     def _patience(self) -> float:
-        """When the worker is overdue: some time after it was told to stop."""
+        """When the worker is overdue: some time after it was interrupted."""
         return self._interrupted_at + _GRACE
 
     # -- how it ends ----------------------------------------------------------------------------
@@ -287,7 +287,7 @@ class WorkerGuest:
         raise error
 
     def _end(self) -> int:
-        self.cpu_clock()  # nobody can tell afterwards
+        self.cpu_clock()  # it cannot be read afterwards
         return self._worker.end()
 
 

@@ -21,11 +21,11 @@ from coilbox import errors
 from coilbox.errors import EngineError
 from coilbox.images import Image
 from coilbox.isolation import seccomp
-from coilbox.isolation.nursery import MAX_PACKET
+from coilbox.isolation.fork_server import MAX_PACKET
 
 _BOOT = (
     "import sys; sys.path[:0] = {paths!r}; "
-    "from coilbox.isolation.nursery import main; main({descriptor})"
+    "from coilbox.isolation.fork_server import main; main({descriptor})"
 )
 
 
@@ -42,8 +42,8 @@ class Worker:
         pid: its process id.
     """
 
-    def __init__(self, nursery: Nursery, pid: int, sock: socket.socket) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: ForkServer, pid: int, sock: socket.socket) -> None:
+        self._fork_server = fork_server
         self._owner = os.getpid()
         self.pid = pid
         self.sock = sock
@@ -69,7 +69,7 @@ class Worker:
                 if self._owner == os.getpid():
                     # What bears workers may be gone, and a stopped worker sees no closed socket.
                     self.signal(signal.SIGKILL)
-                    self._ended = self._nursery.reap(self.pid)
+                    self._ended = self._fork_server.reap(self.pid)
                 with self._lock:
                     os.close(self._handle)
                     self._handle = -1
@@ -86,7 +86,7 @@ class Worker:
             self._handle = -1
 
 
-class Nursery:
+class ForkServer:
     """The process that bears the workers of one image on one engine.
 
     One worker is always asked for ahead, so that taking one seldom waits.
@@ -243,7 +243,7 @@ class Nursery:
         )
 
 
-_nurseries: dict[tuple[str, str, str], Nursery] = {}
+_fork_servers: dict[tuple[str, str, str], ForkServer] = {}
 _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 _starting = threading.Lock()
 
@@ -261,12 +261,12 @@ def take_worker(image: Image, engine: str) -> Worker:
         raise EngineError(f"isolation='process' does not work here: {reason}")
     key = (str(image.path), str(image.cache.root), engine)
     with _starting:
-        nursery = _nurseries.get(key)
-        if nursery is None or nursery.broken:
-            if nursery is not None:
-                nursery.close()
-            nursery = _nurseries[key] = Nursery(image, engine)
-    return nursery.take()
+        fork_server = _fork_servers.get(key)
+        if fork_server is None or fork_server.broken:
+            if fork_server is not None:
+                fork_server.close()
+            fork_server = _fork_servers[key] = ForkServer(image, engine)
+    return fork_server.take()
 
 
 @atexit.register
@@ -274,8 +274,8 @@ def close_all() -> None:
     """End every worker, and the processes that bear them."""
     for worker in list(_workers):
         worker.signal(signal.SIGKILL)
-    while _nurseries:
-        _nurseries.popitem()[1].close()
+    while _fork_servers:
+        _fork_servers.popitem()[1].close()
 
 
 def _forget() -> None:
@@ -283,9 +283,9 @@ def _forget() -> None:
     _starting = threading.Lock()
     for worker in list(_workers):
         worker.abandon()
-    for nursery in _nurseries.values():
-        nursery.abandon()
-    _nurseries.clear()
+    for fork_server in _fork_servers.values():
+        fork_server.abandon()
+    _fork_servers.clear()
 
 
 os.register_at_fork(after_in_child=_forget)

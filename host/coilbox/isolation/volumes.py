@@ -11,7 +11,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from coilbox.isolation.line import Line
+from coilbox.isolation.connection import Connection
 from coilbox.mounts import Mount
 from coilbox.wasi.vfs.node import Directory, Entry, File, OpenFlags, Stat, Volume, WasiError
 
@@ -24,24 +24,24 @@ class RemoteVolume(Volume):
 
     hides_links = True
 
-    def __init__(self, line: Line, mount: Mount, device: int) -> None:
+    def __init__(self, connection: Connection, mount: Mount, device: int) -> None:
         self.writable = mount.mode == "rw"
         self.device = device
-        self._root = RemoteDirectory(self, line, device - FIRST_DEVICE, owned=False)
+        self._root = RemoteDirectory(self, connection, device - FIRST_DEVICE, owned=False)
 
     def root(self) -> Directory:
         """The mounted directory."""
         return self._root
 
 
-def _ask(line: Line, handle: int, operation: str, *args: Any, data: bytes = b"") -> Any:
+def _ask(connection: Connection, handle: int, operation: str, *args: Any, data: bytes = b"") -> Any:
     """Have the host do it.
 
     Raises:
         WasiError: it failed with a number of WASI's.
         OSError: it failed with one of the kernel's.
     """
-    reply, content = line.ask_file([handle, operation, *args], data)
+    reply, content = connection.ask_file([handle, operation, *args], data)
     status, value = reply
     if status == "wasi":
         raise WasiError(value)
@@ -54,7 +54,7 @@ def _forward(operation: str) -> Callable[..., Any]:
     """A method that is the host's of the same name, for plain arguments and results."""
 
     def method(self: RemoteFile | RemoteDirectory, *args: Any) -> Any:
-        return _ask(self.line, self.handle, operation, *args)
+        return _ask(self.connection, self.handle, operation, *args)
 
     method.__name__ = operation
     method.__doc__ = f"As ``{operation}`` of the host's."
@@ -64,8 +64,8 @@ def _forward(operation: str) -> Callable[..., Any]:
 class RemoteFile(File):
     """An open file of the host, by its handle."""
 
-    def __init__(self, line: Line, handle: int) -> None:
-        self.line = line
+    def __init__(self, connection: Connection, handle: int) -> None:
+        self.connection = connection
         self.handle = handle
 
     pread = _forward("pread")
@@ -78,36 +78,36 @@ class RemoteFile(File):
 
     def pwrite(self, data: bytes, offset: int) -> int:
         """Write at the offset."""
-        written: int = _ask(self.line, self.handle, "pwrite", offset, data=data)
+        written: int = _ask(self.connection, self.handle, "pwrite", offset, data=data)
         return written
 
     def append(self, data: bytes) -> tuple[int, int]:
         """Write at the end."""
-        written, position = _ask(self.line, self.handle, "append", data=data)
+        written, position = _ask(self.connection, self.handle, "append", data=data)
         return written, position
 
     def stat(self) -> Stat:
         """Status."""
-        return Stat(*_ask(self.line, self.handle, "stat"))
+        return Stat(*_ask(self.connection, self.handle, "stat"))
 
     def close(self) -> None:
         """Give the handle back."""
         if self.handle >= 0:
-            self.line.release(self.handle)
+            self.connection.release(self.handle)
             self.handle = -1
 
 
 class RemoteDirectory(Directory):
     """A directory of the host, by its handle."""
 
-    __slots__ = ("_owned", "handle", "line", "volume")
+    __slots__ = ("_owned", "connection", "handle", "volume")
     volume: RemoteVolume
 
     def __init__(
-        self, volume: RemoteVolume, line: Line, handle: int, *, owned: bool = True
+        self, volume: RemoteVolume, connection: Connection, handle: int, *, owned: bool = True
     ) -> None:
         self.volume = volume
-        self.line = line
+        self.connection = connection
         self.handle = handle
         self._owned = owned
 
@@ -122,46 +122,48 @@ class RemoteDirectory(Directory):
     def release(self) -> None:
         """Give the handle back, unless it is the mount's root."""
         if self._owned and self.handle >= 0:
-            self.line.release(self.handle)
+            self.connection.release(self.handle)
             self.handle = -1
 
     def duplicate(self) -> Directory:
         """The same directory under a second handle."""
         if not self._owned:
             return self
-        return RemoteDirectory(self.volume, self.line, _ask(self.line, self.handle, "duplicate"))
+        return RemoteDirectory(
+            self.volume, self.connection, _ask(self.connection, self.handle, "duplicate")
+        )
 
     def enter(self, name: bytes) -> Directory | bytes:
         """A directory below, or a link's target."""
-        found = _ask(self.line, self.handle, "enter", name)
+        found = _ask(self.connection, self.handle, "enter", name)
         if isinstance(found, bytes):
             return found
-        return RemoteDirectory(self.volume, self.line, found)
+        return RemoteDirectory(self.volume, self.connection, found)
 
     def stat(self, name: bytes) -> Stat:
         """Status of a name."""
-        return Stat(*_ask(self.line, self.handle, "stat", name))
+        return Stat(*_ask(self.connection, self.handle, "stat", name))
 
     def stat_self(self) -> Stat:
         """Status of the directory."""
-        return Stat(*_ask(self.line, self.handle, "stat_self"))
+        return Stat(*_ask(self.connection, self.handle, "stat_self"))
 
     def entries(self) -> list[Entry]:
         """The listing."""
-        packed = _ask(self.line, self.handle, "entries")
+        packed = _ask(self.connection, self.handle, "entries")
         return [Entry(*entry) for entry in msgpack.unpackb(packed)]
 
     def open(self, name: bytes, flags: OpenFlags) -> tuple[File, bool]:
         """Open or create a regular file."""
-        handle, created = _ask(self.line, self.handle, "open", name, list(flags))
-        return RemoteFile(self.line, handle), created
+        handle, created = _ask(self.connection, self.handle, "open", name, list(flags))
+        return RemoteFile(self.connection, handle), created
 
     def link(self, name: bytes, directory: Directory, new_name: bytes) -> None:
         """Make a hard link."""
         assert isinstance(directory, RemoteDirectory)
-        _ask(self.line, self.handle, "link", name, directory.handle, new_name)
+        _ask(self.connection, self.handle, "link", name, directory.handle, new_name)
 
     def rename(self, name: bytes, directory: Directory, new_name: bytes) -> None:
         """Move."""
         assert isinstance(directory, RemoteDirectory)
-        _ask(self.line, self.handle, "rename", name, directory.handle, new_name)
+        _ask(self.connection, self.handle, "rename", name, directory.handle, new_name)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgpack  # type: ignore[import-untyped]
 
 # From the worker.
-READY: Final = 1  # the walls that stand
+READY: Final = 1  # the isolation layers that stand
 DONE: Final = 2  # a request's outcome, and the guest's reply
 OUTPUT: Final = 4  # a piece of stdout or stderr
 HOST_CALL: Final = 5  # a host function's number and its encoded arguments

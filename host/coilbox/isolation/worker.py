@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from resource import RUSAGE_SELF, getrusage
 from typing import Any, NoReturn
 
-from coilbox.bridge.forms import Buffer, Reply
+from coilbox.bridge.encoding import Buffer, Reply
 from coilbox.bridge.meter import value_too_large
 from coilbox.clock import GuestClock
 from coilbox.engines.protocol import Program, StopGuest
 from coilbox.errors import CoilboxError
 from coilbox.images import Image
-from coilbox.isolation import walls, wire
-from coilbox.isolation.line import Line
+from coilbox.isolation import layers, wire
+from coilbox.isolation.connection import Connection
 from coilbox.isolation.volumes import RemoteVolume
 from coilbox.limits import Limits
 from coilbox.mounts import Mount, Scratch
@@ -43,7 +43,7 @@ class Template:
     Attributes:
         image: the guest image.
         program: its compiled code.
-        standing: the walls that stand already.
+        standing: the isolation layers that stand already.
         null: an open descriptor of the null device.
         proc: one of ``/proc``.
     """
@@ -69,19 +69,19 @@ def main(descriptor: int, template: Template, *, process_namespace: bool) -> NoR
         # SIGINT is how the host interrupts; the main thread waits for it, the guest has another.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         threading.stack_size(_STACK_BYTES)
-        line = Line(wire.Channel(socket.socket(fileno=descriptor)))
-        _, setup, _ = line.receive()
-        worker = _Worker(line, template, setup)
+        connection = Connection(wire.Channel(socket.socket(fileno=descriptor)))
+        _, setup, _ = connection.receive()
+        worker = _Worker(connection, template, setup)
         standing = list(template.standing)
         if process_namespace:
             standing.append("process namespace")
-        standing += walls.give_up("user namespace" in standing)
+        standing += layers.give_up("user namespace" in standing)
         # Threads have the privileges of who starts them, and after the next lines there are none.
         threading.Thread(target=worker.serve, daemon=True).start()
-        standing += walls.limit(walls.own_size(template.proc), setup["growth"])
+        standing += layers.limit(layers.own_size(template.proc), setup["growth"])
         os.close(template.proc)
-        standing += walls.lock()
-        line.tell(wire.READY, standing)
+        standing += layers.lock()
+        connection.send(wire.READY, standing)
         while True:
             signal.sigwait({signal.SIGINT})
             worker.guest.interrupt()
@@ -98,9 +98,9 @@ class _RemoteBridge:
     def perform(self, number: int, data: Buffer) -> Reply:
         """Have the host call function ``number``; it may want something of the guest meanwhile."""
         worker = self._worker
-        worker.line.tell(wire.HOST_CALL, number, bytes(data))
+        worker.connection.send(wire.HOST_CALL, number, bytes(data))
         while True:
-            kind, meta, content = worker.line.receive()
+            kind, meta, content = worker.connection.receive()
             if kind == wire.ANSWER:
                 return bytes(content)
             worker.request(meta, content)
@@ -109,13 +109,13 @@ class _RemoteBridge:
 class _Relay:
     """Sends output to the host, which stops the guest where the limit is."""
 
-    def __init__(self, line: Line, number: int) -> None:
-        self._line = line
+    def __init__(self, connection: Connection, number: int) -> None:
+        self._connection = connection
         self._number = number
 
     def write(self, data: bytes) -> None:
         """Send what the guest wrote."""
-        self._line.tell(wire.OUTPUT, self._number, data)
+        self._connection.send(wire.OUTPUT, self._number, data)
 
 
 class _RemoteMeter:
@@ -130,7 +130,7 @@ class _RemoteMeter:
             raise StopGuest(value_too_large(size, self._value_bytes))
 
     def batch(self, size: int, spare: int) -> None:
-        """Refuse calls that are begun together and are above it."""
+        """Refuse the calls of one batch that and are above it."""
         self.called(size - spare)
 
     def replied(self, size: int) -> None:
@@ -142,13 +142,13 @@ class _Worker:
 
     Attributes:
         guest: the guest.
-        line: the connection to the host.
+        connection: the connection to the host.
     """
 
     wasi: WasiContext
 
-    def __init__(self, line: Line, template: Template, setup: dict[str, Any]) -> None:
-        self.line = line
+    def __init__(self, connection: Connection, template: Template, setup: dict[str, Any]) -> None:
+        self.connection = connection
         self.limits = Limits(**setup["limits"])
         self.bridge: Any = _RemoteBridge(self)
         self.meter: Any = _RemoteMeter(self.limits.value_bytes)
@@ -160,7 +160,7 @@ class _Worker:
             [Mount("/", path, mode) for path, mode in setup["mounts"]],
             scratch and Scratch(*scratch),
             template.image.stdlib,
-            volume=lambda mount, device: RemoteVolume(line, mount, device),
+            volume=lambda mount, device: RemoteVolume(connection, mount, device),
         )
         self.guest = LocalGuest(
             template.program,
@@ -176,19 +176,19 @@ class _Worker:
         """Carry requests out, one after the other, for ever."""
         try:
             while True:
-                _, meta, data = self.line.receive()
+                _, meta, data = self.connection.receive()
                 self.request(meta, data)
         finally:
             os._exit(70)
 
     def request(self, meta: dict[str, Any], data: memoryview) -> None:
-        """Carry one request out, and tell the host how it ended."""
+        """Carry one request out, and report to the host how it ended."""
         size = meta["size"]
         reply = b""
         with contextlib.ExitStack() as stack:
             if meta["run"] is not None:
-                stdin = self.line.stdin if meta["ask"] else bytes(data[size:])
-                out, err = _Relay(self.line, 0), _Relay(self.line, 1)
+                stdin = self.connection.stdin if meta["ask"] else bytes(data[size:])
+                out, err = _Relay(self.connection, 0), _Relay(self.connection, 1)
                 if meta["run"] == "run":
                     self.guest.begin_run(stdin=stdin, stdout=out, stderr=err)
                 else:
@@ -204,7 +204,7 @@ class _Worker:
         guest = self.guest
         faults = sum(getrusage(RUSAGE_SELF)[6:8])
         counts = [guest.memory_size, guest.written_bytes, guest.created_files, faults]
-        self.line.tell(wire.DONE, [*status, counts], reply)
+        self.connection.send(wire.DONE, [*status, counts], reply)
 
 
 def _described(error: BaseException) -> list[Any]:

@@ -154,7 +154,8 @@ class Profile(_Strict):
     )
     engine: str = Field(default="auto", description="An engine's name, or auto.")
     isolation: Literal["none", "process"] = Field(
-        default="none", description="process: in a worker behind walls of the kernel's (Linux)."
+        default="none",
+        description="process: in a worker behind isolation layers of the kernel (Linux).",
     )
     limits: LimitsSection = Field(default=LimitsSection(), description="What the guest may use.")
     env: dict[Variable, str] = Field(default={}, description="The guest's environment variables.")

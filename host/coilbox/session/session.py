@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from operator import sub
 from typing import Any
 
-from coilbox.bridge import Offer
-from coilbox.bridge.forms import Reply
+from coilbox.bridge import HostAPI
+from coilbox.bridge.encoding import Reply
 from coilbox.bridge.meter import CallMeter, Reading
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.engines.protocol import StopGuest
@@ -57,7 +57,7 @@ class Session:
         self,
         guest: Guest,
         limits: Limits,
-        offer: Offer,
+        host_api: HostAPI,
         types: TypeRegistry,
         env: Mapping[str, str],
         totals: Usage,
@@ -67,7 +67,7 @@ class Session:
         self.limits = limits
         self._totals = totals
         self.meter = CallMeter(limits)
-        self.bridge = offer.bridge(sandbox_id, guest.exchange, self.meter)
+        self.bridge = host_api.bridge(sandbox_id, guest.exchange, self.meter)
         self.waiting_reply: Reply = b""
         self.stopped: GuestError | None = None
         self._types = types
@@ -224,8 +224,8 @@ class Session:
     def _start_request(self) -> bytes:
         facts = {
             "env": dict(self._env),
-            "functions": self.bridge.offer.plain.names,
-            "modules": self.bridge.offer.modules,
+            "functions": self.bridge.host_api.plain.names,
+            "modules": self.bridge.host_api.modules,
             "types": self._types.specs(),
             "recursion": int(min(self.limits.recursion, _HIGHEST_RECURSION)),
         }

@@ -58,7 +58,7 @@ _NEXT, _WAIT = (CONTROL | 4), (CONTROL | 1)
 
 
 class Damage:
-    """What is done to the replies of calls, and to the messages that bring those of begun calls."""
+    """Damages the replies of calls, and the messages that bring those of pending calls."""
 
     def __init__(self) -> None:
         self.change: Any = None

@@ -18,7 +18,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from coilbox.errors import CoilboxError
-from coilbox.isolation import walls, worker
+from coilbox.isolation import layers, worker
 
 MAX_PACKET = 64 << 10
 
@@ -32,7 +32,7 @@ def main(descriptor: int) -> None:
         control.send(msgpack.packb([type(error).__name__, str(error)]))
         return
     control.send(msgpack.packb([None, ""]))
-    _Nursery(control, template).serve()
+    _ForkServer(control, template).serve()
 
 
 def _prepare(image_path: str, cache: str, engine: str) -> worker.Template:
@@ -49,12 +49,12 @@ def _prepare(image_path: str, cache: str, engine: str) -> worker.Template:
     with contextlib.suppress(OSError):  # the kernel should end a worker rather than the host
         Path("/proc/self/oom_score_adj").write_text("900")
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    walls.adopt()
-    standing = walls.enter_namespaces()
+    layers.adopt()
+    standing = layers.enter_namespaces()
     return worker.Template(image, program, standing, null, proc)
 
 
-class _Nursery:
+class _ForkServer:
     def __init__(self, control: socket.socket, template: worker.Template) -> None:
         self._control = control
         self._template = template
@@ -98,7 +98,7 @@ class _Nursery:
             between = os.fork()
             if between == 0:
                 try:
-                    inner = walls.enter_process_namespace()
+                    inner = layers.enter_process_namespace()
                     pid = os.fork() if inner else 0
                     if pid == 0:
                         if not inner:

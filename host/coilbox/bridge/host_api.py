@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a sandbox without extensions does not import what they need
     from coilbox.bridge.plans import ExtensionPlan, OperationPlan
 
 
-class Offer:
+class HostAPI:
     """Functions, types, extensions and grants of a sandbox.
 
     Args:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-from coilbox.bridge.forms import malformed
+from coilbox.bridge.encoding import malformed
 from coilbox.codec import decode
 from coilbox.codec.nesting import shown
 from coilbox.codec.scalars import pack
@@ -25,7 +25,7 @@ _numbers = itertools.count(1)
 _lock = threading.Lock()  # for whoever ends a request first: held for a moment only
 
 
-class Asked:
+class GuestRequest:
     """One request.
 
     Args:

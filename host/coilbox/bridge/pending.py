@@ -1,4 +1,4 @@
-"""Begun calls: the guest does not wait for them, and learns of their replies when it waits."""
+"""Pending calls: the guest does not wait for them, and learns of their replies when it waits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from coilbox.bridge.bridge import CONTROL
-from coilbox.bridge.forms import Buffer, Reply, length_of, malformed, pack_result
+from coilbox.bridge.encoding import Buffer, Reply, length_of, malformed, pack_result
 from coilbox.bridge.replies import Refused
 from coilbox.bridge.work import start
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from coilbox.bridge.meter import CallMeter
     from coilbox.bridge.work import Work
 
-MAX_BEGUN: Final = 4096
-"""Begun calls of a sandbox whose replies were not taken."""
-MAX_BEGUN_BYTES: Final = 64 << 20
-"""Bytes of the arguments and replies of these, when one more is begun."""
+MAX_PENDING: Final = 4096
+"""Pending calls of a sandbox whose replies were not taken."""
+MAX_PENDING_BYTES: Final = 64 << 20
+"""Bytes of the arguments and replies of these, when one more is made."""
 MAX_HELD_BYTES: Final = 256 << 20
 """Bytes of them at any time: a reply above it becomes an error, unless it is the only one."""
 MAX_BATCH: Final = 256
@@ -30,8 +30,8 @@ _REPLY = struct.Struct("<QI")  # number of the call, bytes of the reply
 _TAKEN = 1 << 16  # after so many bytes a message has no further replies
 
 
-class Begun:
-    """The begun calls of one guest, which both sides number from 1.
+class PendingCalls:
+    """The pending calls of one guest, which both sides number from 1.
 
     ``ended`` is called under the lock of the bridge; the others on the guest's thread.
     """
@@ -59,29 +59,30 @@ class Begun:
             GuestProtocolError: no generated module sends these bytes.
             StopGuest: the guest may not make so many calls.
         """
-        begun: list[Work] = []
+        pending: list[Work] = []
         refused: list[bytes] = []
         try:
             for function, arguments in _split(data):
                 self._last += 1
                 try:
-                    begun.append(self._make(function, arguments))
+                    pending.append(self._make(function, arguments))
                 except Refused as error:
                     reply = error.reply()
                     refused += _REPLY.pack(self._last, len(reply)), reply
         finally:
-            start(self._bridge, begun)
+            start(self._bridge, pending)
         return pack_result(b"".join(refused))
 
     def _make(self, function: int, arguments: Buffer) -> Work:
         size = len(arguments)
-        self._meter.begun(size, 0 if function & CONTROL else 1)
-        if len(self._calls) >= MAX_BEGUN or self._bytes + size > MAX_BEGUN_BYTES:
+        self._meter.batched(size, 0 if function & CONTROL else 1)
+        if len(self._calls) >= MAX_PENDING or self._bytes + size > MAX_PENDING_BYTES:
             raise Refused(
                 "CallLimitExceeded",
-                f"{MAX_BEGUN} calls may be awaited at the same time, with {MAX_BEGUN_BYTES} bytes",
+                f"{MAX_PENDING} calls may be awaited at the same time, "
+                f"with {MAX_PENDING_BYTES} bytes",
             )
-        work = self._bridge.begun_work(function, arguments, self._last)
+        work = self._bridge.pending_work(function, arguments, self._last)
         with self._bridge.lock:
             self._calls[work.number] = work
             self._bytes += work.size

@@ -1,5 +1,6 @@
-"""The walls around a worker, from the host's kernel. Each is tried; the names of those that stand
-are what ``Sandbox.walls`` says.
+"""The isolation layers around a worker, from the host's kernel.
+
+Each is tried; ``Sandbox.isolation_layers`` has the names of those that stand.
 
 The process that starts workers moves into namespaces of its own once (user, network, IPC, host
 name, mounts with an empty root, control groups); workers are born there, each in a process
@@ -18,14 +19,14 @@ from pathlib import Path
 from coilbox.isolation import seccomp
 from coilbox.isolation.kernel import call, system_call
 
-WALLS = (
+LAYERS = (
     *("user namespace", "network namespace", "ipc namespace", "uts namespace"),
     *("cgroup namespace", "process namespace", "empty file system"),
     *("core limit", "file size limit", "files limit", "processes limit"),
     *("memory limit", "address space limit"),
     *("no capabilities", "no new privileges", "seccomp"),
 )
-"""The names of all walls. The last three always stand, or no worker starts."""
+"""The names of all isolation layers. The last three always stand, or no worker starts."""
 
 # linux/sched.h
 _NAMESPACES = {

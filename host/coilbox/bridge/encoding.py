@@ -1,7 +1,7 @@
-"""The forms in which typed values cross: MessagePack without names, sets, tuples or classes.
+"""The wire encoding of typed values: MessagePack without names, sets, tuples or classes.
 
 ``docs/architecture.md`` ("The bridge of extensions") has the table. What is here knows nothing
-of specs: bytes to forms, with every bound on hostile bytes, and forms to bytes.
+of specs: it decodes and encodes plain values, with every bound on hostile bytes.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Weight:
 
 
 def unpack(data: Buffer) -> Any:
-    """The form that ``data`` holds: lists, dicts, scalars, ``LEFT_OUT``.
+    """The plain value that ``data`` holds: lists, dicts, scalars, ``LEFT_OUT``.
 
     Raises:
         GuestProtocolError: it holds none, or one that is too deep.
@@ -157,12 +157,11 @@ def _widths() -> list[int]:
 _WIDTHS = _widths()
 
 
-def pack_result(form: object) -> Reply:
-    """The reply ``[0, form]``."""
-    kind = type(form)
-    if kind is bytes and len(form) > _LONG:  # type: ignore[arg-type]
-        return b"\x92\x00\xc6" + len(form).to_bytes(4, "big"), form  # type: ignore
-    return pack([0, form])
+def pack_result(value: object) -> Reply:
+    """The reply ``[0, value]``."""
+    if type(value) is bytes and len(value) > _LONG:
+        return b"\x92\x00\xc6" + len(value).to_bytes(4, "big"), value
+    return pack([0, value])
 
 
 def length_of(reply: Reply) -> int:

@@ -11,7 +11,7 @@ MAX_THREADS = 16
 """Threads of the pool that one sandbox has at once."""
 
 
-class Jobs:
+class PoolShare:
     """Plain functions of one sandbox that run, or wait for a thread. Any thread may use it."""
 
     def __init__(self) -> None:
