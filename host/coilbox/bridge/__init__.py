@@ -1,4 +1,4 @@
-"""The host's side of host calls (``docs/architecture.md``, "The bridge of extensions").
+"""The host's side of host calls (``docs/abi.md``).
 
 :class:`Bridge` takes a call's number and bytes and gives the reply's bytes; it knows nothing of
 instances and their memory. ``HostAPI.bridge`` makes one. ``imports`` is the one place that reads

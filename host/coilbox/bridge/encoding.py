@@ -1,6 +1,6 @@
 """The wire encoding of typed values: MessagePack without names, sets, tuples or classes.
 
-``docs/architecture.md`` ("The bridge of extensions") has the table. What is here knows nothing
+``docs/abi.md`` ("Wire encoding of typed values") has the table. What is here knows nothing
 of specs: it decodes and encodes plain values, with every bound on hostile bytes.
 """
 

@@ -1,4 +1,4 @@
-"""The codec of values that cross between host and guest (``docs/architecture.md``, Codec).
+"""The codec of values that cross between host and guest (``docs/abi.md``, Codec).
 
 Encoding raises :class:`~coilbox.errors.UnsupportedValueError`, which names the place of the bad
 value; decoding raises :class:`~coilbox.errors.GuestProtocolError`, because the bytes come from

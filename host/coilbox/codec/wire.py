@@ -1,4 +1,4 @@
-"""The numbers of the extension types, as ``docs/architecture.md`` fixes them."""
+"""The numbers of the extension types, as ``docs/abi.md`` fixes them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ABI_VERSION = 1
 POLL_PAGE_BYTES = 65536
-# Offset of `reply` in struct coilbox_info (docs/architecture.md); `reply_length` follows it.
+# Offset of `reply` in struct coilbox_info (docs/abi.md); `reply_length` follows it.
 _REPLY_OFFSET = 20
 WASM, STDLIB, SBOM = "guest.wasm", "stdlib.zip", "sbom.cdx.json"
 REBUILD = "run: coilbox image build --force"

@@ -1,6 +1,6 @@
 """One life of a guest: an instance, its files and its host calls, from start to stop.
 
-A sandbox makes a new session at every reset. The ABI is described in docs/architecture.md.
+A sandbox makes a new session at every reset. The ABI is described in docs/abi.md.
 """
 
 from __future__ import annotations
