@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import os
 import threading
@@ -16,6 +17,7 @@ from coilbox.bridge import HostAPI, HostFunctions
 from coilbox.clock import GuestClock
 from coilbox.codec import NO_TYPES, TypeRegistry
 from coilbox.errors import (
+    ExtensionError,
     SandboxBusyError,
     SandboxClosedError,
     SandboxStoppedError,
@@ -140,8 +142,8 @@ class Sandbox:
             self._types,
             checked_extensions(extensions),
             checked_items(grants, str, "grants"),
-            self._image,
-            self.engine,
+            self._image.digest,
+            functools.partial(compile_module, self._image, self.engine),
             self.limits.value_bytes,
         )
         self.id = f"sandbox-{next(_numbers)}"
@@ -406,3 +408,26 @@ def _check_going_on(session: Session) -> None:
         raise SandboxStoppedError(
             f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
         )
+
+
+def compile_module(image: Image, engine: str, name: str, source: str) -> bytes:
+    """Compile a guest module in a trusted sandbox; the marshalled code.
+
+    Args:
+        image: whose Python is to run it.
+        engine: what runs the image.
+        name: the module's.
+        source: its text.
+
+    Raises:
+        ExtensionError: the source is no Python.
+    """
+    from coilbox.bridge.modules import COMPILER
+
+    with Sandbox(image, engine=engine) as sandbox:
+        sandbox.run(COMPILER).check()
+        result = sandbox.call("__main__:compile_module", source, f"<{name}>")
+    if result.error is not None:
+        raise ExtensionError(f"the guest module {name!r} cannot be compiled: {result.error}")
+    code: bytes = result.value
+    return code

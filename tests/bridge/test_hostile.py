@@ -7,6 +7,7 @@ or stops the guest with the errors that are meant for that, and leaves nothing b
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import struct
 import threading
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from coilbox import Image, UsageError
 from coilbox.bindings.host import Extension
-from coilbox.bridge import HostAPI
+from coilbox.bridge import HostAPI, make_bridge
 from coilbox.bridge.bridge import MAX_DEPTH
 from coilbox.bridge.extensions import ExtensionBridge
 from coilbox.bridge.guest_requests import INVOKE, ITEMS
@@ -40,6 +41,7 @@ from coilbox.errors import (
     ValueLimitExceeded,
 )
 from coilbox.limits import DEFAULT_LIMITS, Limits
+from coilbox.sandbox import compile_module
 
 OPERATION, CONTROL = 1 << 24, 2 << 24
 MODULE, WAIT, BEGIN, CANCEL, NEXT, CLOSE, ANSWER = range(7)
@@ -54,7 +56,7 @@ class Guest:
     def __init__(
         self, host_api: HostAPI, extension: Extension, limits: Limits = DEFAULT_LIMITS
     ) -> None:
-        bridge = host_api.bridge("hostile", self._serve, CallMeter(limits))
+        bridge = make_bridge(host_api, "hostile", self._serve, CallMeter(limits))
         assert isinstance(bridge, ExtensionBridge)
         self.bridge = bridge
         self.bridge.enter(None)
@@ -129,8 +131,10 @@ def _replies(reply: Reply) -> dict[int, Reply]:
 
 @pytest.fixture(scope="module")
 def host_api_of(image: Image) -> Callable[[Extension], HostAPI]:
+    compiler = functools.partial(compile_module, image, "wasmtime")
+    functions = {"plain": lambda *args: None}
     return lambda extension: HostAPI(
-        {"plain": lambda *args: None}, TypeRegistry(), [extension], ["probe.use"], image, "wasmtime"
+        functions, TypeRegistry(), [extension], ["probe.use"], image.digest, compiler
     )
 
 

@@ -10,7 +10,7 @@ from coilbox.bridge.guest_requests import INVOKE, ITEMS, GuestRequest
 from coilbox.errors import GuestProtocolError, UsageError
 
 if TYPE_CHECKING:
-    from coilbox.bridge.extensions import ExtensionBridge
+    from coilbox.bridge.exchange import CallExchange
 
 # Items that a host function asks the guest for at once: more while they have few bytes.
 _MOST_ITEMS = 256
@@ -20,9 +20,7 @@ _ENOUGH = 1 << 16  # bytes
 class Borrowed:
     """A callback or stream of the guest's, until the call ends that has it as an argument."""
 
-    def __init__(
-        self, bridge: ExtensionBridge, number: int, convert: Callable[[bytes], Any]
-    ) -> None:
+    def __init__(self, bridge: CallExchange, number: int, convert: Callable[[bytes], Any]) -> None:
         self._bridge = bridge
         self._convert = convert
         self._number = number
@@ -70,7 +68,7 @@ class Callback(Borrowed):
 
     def __init__(
         self,
-        bridge: ExtensionBridge,
+        bridge: CallExchange,
         number: int,
         values: Callable[[tuple[Any, ...]], bytes],
         read: Callable[[Any], Any],
@@ -90,7 +88,7 @@ class Callback(Borrowed):
 class GuestStream(Borrowed):
     """A stream of the guest, see :class:`coilbox.bindings.host.Stream`."""
 
-    def __init__(self, bridge: ExtensionBridge, number: int, read: Callable[[Any], Any]) -> None:
+    def __init__(self, bridge: CallExchange, number: int, read: Callable[[Any], Any]) -> None:
         super().__init__(bridge, number, read)
         self._items: deque[Any] = deque()
         self._finished = False

@@ -1,4 +1,4 @@
-"""Calls of the functions of extensions: one object for each function, one for each call."""
+"""Calls of the functions of extensions: one object for each."""
 
 from __future__ import annotations
 
@@ -8,81 +8,18 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from coilbox.bridge.borrowed import Callback, GuestStream
+from coilbox.bridge.bound import Bound
 from coilbox.bridge.context import CallContext
 from coilbox.bridge.encoding import Buffer, Reply, length_of
-from coilbox.bridge.limiter import Limiter
 from coilbox.bridge.owned import OpenResource
-from coilbox.bridge.plans import OperationPlan
-from coilbox.bridge.replies import Failures, Refused
+from coilbox.bridge.replies import Refused
 from coilbox.bridge.streams import OpenStream
 from coilbox.bridge.work import Later, Work
 from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
 
 if TYPE_CHECKING:
-    from coilbox.bridge.extensions import ExtensionBridge
-
-
-class Bound:
-    """A function of an extension in one sandbox.
-
-    Attributes:
-        plan: what is known of it.
-        function: its implementation; None for a method, which the resource has.
-        is_async: whether that makes a coroutine.
-        context: the context of calls that cannot end before they return.
-        limiter: its limits; None if it has none.
-        denied: the capability that the sandbox lacks, or None.
-        failures: logs what goes wrong in it.
-        simple: whether nothing but arguments and result need care.
-    """
-
-    __slots__ = (
-        "context",
-        "denied",
-        "failures",
-        "function",
-        "is_async",
-        "limiter",
-        "plan",
-        "simple",
-    )
-
-    def __init__(
-        self,
-        plan: OperationPlan,
-        function: Callable[..., Any] | None,
-        context: CallContext,
-        grants: frozenset[str],
-        failures: Failures,
-    ) -> None:
-        self.plan = plan
-        self.failures = failures
-        self.function = function
-        self.is_async = inspect.iscoroutinefunction(function)
-        self.context = context
-        ir = plan.function
-        self.denied = next((item for item in ir.requires if item not in grants), None)
-        self.limiter = Limiter(plan.name, ir.limits) if plan.is_limited else None
-        self.simple = (
-            function is not None
-            and not self.is_async
-            and self.denied is None
-            and not (plan.is_limited or plan.borrows or plan.resource or plan.stream)
-        )
-
-    def failed(self, error: Exception) -> bytes:
-        """The reply for what the function raised."""
-        if isinstance(error, Refused):
-            return error.reply()
-        for cls in type(error).__mro__:
-            encode = self.plan.errors.get(cls)
-            if encode is not None:
-                try:
-                    return encode(error)
-                except Exception as wrong:  # its fields are not of their types
-                    return self.failures.reply(self.plan.name, wrong)
-        return self.failures.reply(self.plan.name, error)
+    from coilbox.bridge.exchange import CallExchange
 
 
 class Call(Work):
@@ -94,7 +31,7 @@ class Call(Work):
     """
 
     def __init__(
-        self, bridge: ExtensionBridge, bound: Bound, extension: int, data: Buffer, number: int
+        self, bridge: CallExchange, bound: Bound, extension: int, data: Buffer, number: int
     ) -> None:
         """Let the call in and decode its arguments.
 
@@ -206,7 +143,7 @@ class Call(Work):
         plan, limiter = self.bound.plan, self.bound.limiter
         if plan.stream is not None:
             self._streams = True  # what was borrowed, and a place of the limit, is in use still
-            return self._open(OpenStream(self, value))
+            return self._open(OpenStream(self.bridge, self.bound, value, self))
         if plan.resource is not None:
             extension = self.bridge.host_api.extension(self.extension)
             return self._open(OpenResource(self.bridge, extension, plan, self.extension, value))
@@ -246,7 +183,7 @@ class Awaited(Work):
 
     is_async = True
 
-    def __init__(self, bridge: ExtensionBridge, bound: Bound, value: Awaitable[Any]) -> None:
+    def __init__(self, bridge: CallExchange, bound: Bound, value: Awaitable[Any]) -> None:
         super().__init__(bridge, 0, 0)
         self._bound = bound
         self._value = value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coilbox.bridge.extensions import ExtensionBridge
+    from coilbox.bridge.exchange import CallExchange
 
 
 class CallContext:
@@ -18,7 +18,7 @@ class CallContext:
     __slots__ = ("_bridge", "_deadline", "abandoned", "state")
 
     def __init__(
-        self, bridge: ExtensionBridge, state: dict[str, Any], deadline: float | None = None
+        self, bridge: CallExchange, state: dict[str, Any], deadline: float | None = None
     ) -> None:
         self._bridge = bridge
         self._deadline = deadline

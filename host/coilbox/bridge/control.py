@@ -16,8 +16,9 @@ from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
 
 if TYPE_CHECKING:
-    from coilbox.bridge.extensions import ExtensionBridge
+    from coilbox.bridge.exchange import CallExchange
     from coilbox.bridge.meter import CallMeter
+    from coilbox.bridge.work import Work
 
 NEXT: Final = 4
 """The number of the one message that need not be waited for."""
@@ -31,13 +32,21 @@ class Control:
 
     Attributes:
         pending: its pending calls.
-        served: whether the guest was asked for something since this was last cleared.
+
+    Args:
+        bridge: the sandbox's.
+        meter: counts the calls that the guest makes together.
+        make: makes the call of a function, with arguments, that the guest has given a number.
     """
 
-    def __init__(self, bridge: ExtensionBridge, meter: CallMeter) -> None:
-        self.served = False
+    def __init__(
+        self,
+        bridge: CallExchange,
+        meter: CallMeter,
+        make: Callable[[int, Buffer, int], Work],
+    ) -> None:
         self._bridge = bridge
-        self.pending = PendingCalls(bridge, meter)
+        self.pending = PendingCalls(bridge, meter, make)
         self._messages: tuple[tuple[int | None, Callable[..., Reply]], ...] = (
             (1, self._module),
             (1, self._wait),
@@ -86,8 +95,9 @@ class Control:
             deadline = time.monotonic() + min(max(seconds, 0), _LONGEST_WAIT)
         elif not self._can_end():
             raise Refused("RuntimeError", "nothing is pending that could end this wait")
-        self.served = False
-        self._bridge.wait_until(lambda: self.pending.has_ended or self.served, deadline)
+        bridge = self._bridge
+        bridge.served = False
+        bridge.wait_until(lambda: self.pending.has_ended or bridge.served, deadline)
         return self.pending.take()
 
     def _can_end(self) -> bool:

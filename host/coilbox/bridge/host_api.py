@@ -1,4 +1,4 @@
-"""What a sandbox offers to its guest: checked once, shared by all its lives."""
+"""The host API of a sandbox, which its guest can call: checked once, shared by all its lives."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from coilbox.bridge.bridge import Bridge
 from coilbox.bridge.functions import HostFunctions, PlainFunctions
 from coilbox.codec import TypeRegistry
 from coilbox.codec.scalars import pack
 from coilbox.errors import UsageError
-from coilbox.images import Image
 from coilbox.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:  # a sandbox without extensions does not import what they need
     from coilbox.bindings.host import Extension
-    from coilbox.bridge.meter import CallMeter
+    from coilbox.bridge.modules import CompileModule
     from coilbox.bridge.plans import ExtensionPlan, OperationPlan
 
 
@@ -29,8 +27,8 @@ class HostAPI:
         types: what may cross with them.
         extensions: extensions.
         grants: capabilities that the guest has.
-        image: whose Python will import the extensions' modules; None if there are none.
-        engine: what runs the image.
+        image: digest of the image whose Python will import the extensions' modules.
+        compile_module: compiles a module for that Python.
         value_bytes: ``Limits.value_bytes``.
 
     Attributes:
@@ -50,8 +48,8 @@ class HostAPI:
         types: TypeRegistry,
         extensions: Iterable[Extension] = (),
         grants: Iterable[str] = (),
-        image: Image | None = None,
-        engine: str = "auto",
+        image: str = "",
+        compile_module: CompileModule | None = None,
         value_bytes: int = DEFAULT_LIMITS.value_bytes,
     ) -> None:
         self.plain = PlainFunctions(functions, types, value_bytes)
@@ -62,12 +60,12 @@ class HostAPI:
         self._owners: dict[str, str] = {}
         self.count = 0
         for extension in extensions:
-            assert image is not None
-            self._give(extension, image, engine)
+            assert compile_module is not None
+            self._give(extension, image, compile_module)
         self.modules = list(self._modules)
         self._check_grants()
 
-    def _give(self, extension: Extension, image: Image, engine: str) -> None:
+    def _give(self, extension: Extension, image: str, compile_module: CompileModule) -> None:
         from coilbox.bridge.modules import generated_code, shipped_code
         from coilbox.bridge.plans import plan_of
 
@@ -80,25 +78,16 @@ class HostAPI:
                 raise UsageError(f"the extensions {what} the guest module {module!r}")
         position = len(self._given)
         self._given.append((extension, plan, extension.functions()))
-        self._modules[name] = generated_code(extension.spec, image, engine), position
+        self._modules[name] = generated_code(extension.spec, image, compile_module), position
         for module, source in extension.guest_modules.items():
-            self._modules[module] = shipped_code(module, source, image, engine), None
+            self._modules[module] = shipped_code(module, source, image, compile_module), None
         self._bases.append(self.count)
         self.count += len(plan.operations)
 
-    def bridge(self, sandbox_id: str, serve: Callable[[bytes], bytes], meter: CallMeter) -> Bridge:
-        """The bridge for one life of the sandbox.
-
-        Args:
-            sandbox_id: names the sandbox in logs.
-            serve: sends a request to the guest while it is in a host call, and returns its reply.
-            meter: counts the calls that the guest begins together.
-        """
-        if not self._given:
-            return Bridge(self, sandbox_id)
-        from coilbox.bridge.extensions import ExtensionBridge
-
-        return ExtensionBridge(self, sandbox_id, serve, meter)
+    @property
+    def has_extensions(self) -> bool:
+        """Whether there are any."""
+        return bool(self._given)
 
     def find(self, number: int) -> tuple[int, OperationPlan, Callable[..., Any] | None] | None:
         """The extension's position, the operation and its function (None for a method).

@@ -7,56 +7,61 @@ code goes from host to guest only.
 from __future__ import annotations
 
 import functools
-import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from coilbox.bindings.ir import Spec
-from coilbox.errors import CacheError, ExtensionError
-from coilbox.images import Image
+from coilbox.errors import CacheError
 from coilbox.support.cache import Cache, key_of
+from coilbox.support.sources import source_digest, source_files
 
-_KIND = "guest-modules"
-_FILE = "module.marshal"
-_COMPILE = """
+if TYPE_CHECKING:
+    from coilbox.bindings.ir import Spec
+
+COMPILER = """
 import marshal
 
 def compile_module(source, filename):
     return marshal.dumps(compile(source, filename, "exec", dont_inherit=True))
 """
+"""What the trusted sandbox runs first; then ``__main__:compile_module`` compiles."""
+
+CompileModule = Callable[[str, str], bytes]
+"""Compiles a guest module, given its name and source; gives its marshalled code."""
+
+_KIND = "guest-modules"
+_FILE = "module.marshal"
 
 _codes: dict[tuple[str, str, str], bytes] = {}
 _lock = threading.Lock()
 
 
-def generated_code(spec: Spec, image: Image, engine: str) -> bytes:
+def generated_code(spec: Spec, image: str, compile_module: CompileModule) -> bytes:
     """The marshalled code of the module that is generated from a spec.
 
     Args:
         spec: the spec.
-        image: whose Python is to run it.
-        engine: what runs the image.
+        image: digest of the image whose Python is to run it.
+        compile_module: compiles for that Python.
     """
     # Generating costs some milliseconds, so the key is made of what goes in.
-    key = (image.digest, spec.name, _generator() + spec.identity)
-    code = _codes.get(key)
-    if code is None:
-        code = _codes[key] = _obtain(key, lambda: _generate(spec), image, engine)
-    return code
+    return _code((image, spec.name, spec.identity), lambda: _generate(spec), compile_module)
 
 
-def shipped_code(name: str, source: str, image: Image, engine: str) -> bytes:
+def shipped_code(name: str, source: str, image: str, compile_module: CompileModule) -> bytes:
     """The marshalled code of a module that an extension ships.
+
+    Args:
+        name: the module's.
+        source: its text.
+        image: digest of the image whose Python is to run it.
+        compile_module: compiles for that Python.
 
     Raises:
         ExtensionError: the source is no Python.
     """
-    key = (image.digest, name, source)
-    code = _codes.get(key)
-    if code is None:
-        code = _codes[key] = _obtain(key, lambda: source, image, engine)
-    return code
+    return _code((image, name, source), lambda: source, compile_module)
 
 
 def _generate(spec: Spec) -> str:
@@ -66,39 +71,34 @@ def _generate(spec: Spec) -> str:
 
 
 @functools.cache
-def _generator() -> str:
-    """A digest of the generator's own source: a changed one makes other modules."""
-    folder = Path(__file__).parent.parent / "bindings"
-    digest = hashlib.sha256()
-    for path in (*sorted((folder / "generate").glob("*.py")), folder / "names.py"):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _makers() -> str:
+    """A digest of all that makes modules: the generator with what it imports, and this module."""
+    here = Path(__file__)
+    bindings = source_files(here.parent.parent / "bindings", "bindings")
+    return source_digest([*bindings, ("modules", here)])
+
+
+def _code(
+    key: tuple[str, str, str], source: Callable[[], str], compile_module: CompileModule
+) -> bytes:
+    code = _codes.get(key)
+    if code is None:
+        code = _codes[key] = _obtain(key, source, compile_module)
+    return code
 
 
 def _obtain(
-    key: tuple[str, str, str], source: Callable[[], str], image: Image, engine: str
+    key: tuple[str, str, str], source: Callable[[], str], compile_module: CompileModule
 ) -> bytes:
-    digest, name, identity = key
+    _, name, _ = key
 
     def fill(folder: Path) -> None:
-        (folder / _FILE).write_bytes(_compiled(name, source(), image, engine))
+        (folder / _FILE).write_bytes(compile_module(name, source()))
 
     with _lock:
         try:
-            entry = Cache().ensure(_KIND, key_of(digest, name, identity), fill)
+            entry = Cache().ensure(_KIND, key_of(_makers(), *key), fill)
             return (entry / _FILE).read_bytes()
         except (CacheError, FileNotFoundError):
             # A full or read-only disk, or another process that empties the cache: costs time only.
-            return _compiled(name, source(), image, engine)
-
-
-def _compiled(name: str, source: str, image: Image, engine: str) -> bytes:
-    from coilbox.sandbox import Sandbox
-
-    with Sandbox(image, engine=engine) as sandbox:
-        sandbox.run(_COMPILE).check()
-        result = sandbox.call("__main__:compile_module", source, f"<{name}>")
-    if result.error is not None:
-        raise ExtensionError(f"the guest module {name!r} cannot be compiled: {result.error}")
-    code: bytes = result.value
-    return code
+            return compile_module(name, source())

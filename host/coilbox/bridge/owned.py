@@ -11,7 +11,7 @@ from coilbox.bridge.plans import OperationPlan
 from coilbox.bridge.replies import Refused, log
 
 if TYPE_CHECKING:
-    from coilbox.bridge.extensions import ExtensionBridge
+    from coilbox.bridge.exchange import CallExchange
 
 
 class OpenResource:
@@ -35,7 +35,7 @@ class OpenResource:
 
     def __init__(
         self,
-        bridge: ExtensionBridge,
+        bridge: CallExchange,
         extension: Extension,
         plan: OperationPlan,
         position: int,

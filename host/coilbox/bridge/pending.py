@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from coilbox.bridge.bridge import CONTROL
@@ -12,7 +12,7 @@ from coilbox.bridge.replies import Refused
 from coilbox.bridge.work import start
 
 if TYPE_CHECKING:
-    from coilbox.bridge.extensions import ExtensionBridge
+    from coilbox.bridge.exchange import CallExchange
     from coilbox.bridge.meter import CallMeter
     from coilbox.bridge.work import Work
 
@@ -36,9 +36,15 @@ class PendingCalls:
     ``ended`` is called under the lock of the bridge; the others on the guest's thread.
     """
 
-    def __init__(self, bridge: ExtensionBridge, meter: CallMeter) -> None:
+    def __init__(
+        self,
+        bridge: CallExchange,
+        meter: CallMeter,
+        make: Callable[[int, Buffer, int], Work],
+    ) -> None:
         self._bridge = bridge
         self._meter = meter
+        self._make_work = make
         self._last = 0
         self._calls: dict[int, Work] = {}
         self._ended: dict[int, None] = {}  # in the order in which they ended
@@ -82,7 +88,7 @@ class PendingCalls:
                 f"{MAX_PENDING} calls may be awaited at the same time, "
                 f"with {MAX_PENDING_BYTES} bytes",
             )
-        work = self._bridge.pending_work(function, arguments, self._last)
+        work = self._make_work(function, arguments, self._last)
         with self._bridge.lock:
             self._calls[work.number] = work
             self._bytes += work.size

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from coilbox.bridge.checks import wrong
 from coilbox.bridge.encoding import Reply, array_head
@@ -14,7 +14,8 @@ from coilbox.bridge.replies import Refused, log
 from coilbox.bridge.work import Later, Work
 
 if TYPE_CHECKING:
-    from coilbox.bridge.calls import Call
+    from coilbox.bridge.bound import Bound
+    from coilbox.bridge.exchange import CallExchange
 
 _MOST = 4096  # items of one reply
 _BYTES = 1 << 18  # after so many bytes a reply has no further items
@@ -23,25 +24,44 @@ _QUICK = 0.001  # seconds for a plain stream's reply, if it shall not have fewer
 _FINISHED, _GOES_ON = b"\x92\x00\x92\xc3", b"\x92\x00\x92\xc2"
 
 
+class Lender(Protocol):
+    """The call that returned a stream, which keeps what it borrowed until the stream ends."""
+
+    def abandon(self) -> None:
+        """Nobody wants the stream any more."""
+
+    def let_go(self) -> None:
+        """Nothing that was borrowed is in use any more."""
+
+
 class OpenStream:
     """What a function returned, as a stream of encoded items.
 
     Items of a plain iterator are made while the guest waits. Those of an asynchronous one are
     made on the event loop, never more than the guest has asked for and one.
 
+    Args:
+        bridge: the sandbox's.
+        bound: the function that returned it.
+        value: what that returned.
+        call: the call.
+
     Attributes:
-        call: the call that returned it.
+        bridge: the sandbox's.
+        bound: the function that returned it.
         number: its handle.
 
     Raises:
         WrongValue: the function returned what cannot be iterated over.
     """
 
-    def __init__(self, call: Call, value: Any) -> None:
+    def __init__(self, bridge: CallExchange, bound: Bound, value: Any, call: Lender) -> None:
         self.number = 0
-        self.call = call
-        self._encode = call.bound.plan.encode_item
-        self._limiter = call.bound.limiter
+        self.bridge = bridge
+        self.bound = bound
+        self._call = call
+        self._encode = bound.plan.encode_item
+        self._limiter = bound.limiter
         self._items: deque[bytes] = deque()
         self._bytes = 0
         self._finished = False
@@ -94,27 +114,27 @@ class OpenStream:
 
     def close(self) -> None:
         """End the iterator."""
-        with self.call.bridge.lock:
+        with self.bridge.lock:
             if self._closed:
                 return
             self._closed = True
             busy = self._busy
-        self.call.abandon()
+        self._call.abandon()
         if self._async is not None:
-            self.call.let_go()  # what still goes on for a moment is none of the guest's
-            self.call.bridge.finishing.add(self._close_async())
+            self._call.let_go()  # what still goes on for a moment is none of the guest's
+            self.bridge.finishing.add(self._close_async())
         elif not busy:
             self._close_plain()
 
     def _begin(self) -> None:
-        with self.call.bridge.lock:
+        with self.bridge.lock:
             if self._busy:
                 raise Refused("RuntimeError", "the stream is being read already")
             self._busy = True
 
     def _rest(self) -> None:
         """``next`` is over."""
-        with self.call.bridge.lock:
+        with self.bridge.lock:
             self._busy = False
             closed = self._closed
         if closed and self._plain is not None:
@@ -137,11 +157,11 @@ class OpenStream:
             size += len(taken[-1])
         self._bytes -= size
         if not taken and self._error is not None:
-            self.call.bridge.handles.close(self.number)
+            self.bridge.handles.close(self.number)
             return self._error
         finished = self._finished and self._error is None and not items
         if finished:
-            self.call.bridge.handles.close(self.number)
+            self.bridge.handles.close(self.number)
         head = _FINISHED if finished else _GOES_ON
         return b"".join((head, array_head(len(taken)), *taken))
 
@@ -161,7 +181,7 @@ class OpenStream:
             else:
                 self._finished = True
         except Exception as error:
-            self._error = self.call.failed(error)
+            self._error = self.bound.failed(error)
         slow = time.monotonic() - started > _QUICK
         self._quick = 1 if slow else min(2 * limit, _MOST)
 
@@ -171,8 +191,8 @@ class OpenStream:
             if close is not None:
                 close()
         except Exception:
-            log.exception("closing a stream of %s failed", self.call.bound.plan.name)
-        self.call.let_go()
+            log.exception("closing a stream of %s failed", self.bound.plan.name)
+        self._call.let_go()
 
     # -- asynchronous iterators, on the event loop -----------------------------------------------
 
@@ -203,10 +223,10 @@ class OpenStream:
                     self._credit.clear()
                     await self._credit.wait()
         except Exception as error:
-            self._error = self.call.failed(error)
+            self._error = self.bound.failed(error)
         except (KeyboardInterrupt, SystemExit) as error:
             self._error = b""
-            self.call.bridge.break_off(error)
+            self.bridge.break_off(error)
         finally:
             self._finished = True
             self._wake()
@@ -228,11 +248,11 @@ class Next(Work):
     """The guest asks for items of a stream."""
 
     def __init__(self, stream: OpenStream, most: int, number: int) -> None:
-        super().__init__(stream.call.bridge, number, 0)
+        super().__init__(stream.bridge, number, 0)
         self.is_async = stream.is_async
         self._stream = stream
         self._most = most
-        self._limiter = stream.call.bound.limiter
+        self._limiter = stream.bound.limiter
         self.timeout = self._limiter.timeout if self._limiter is not None else None
 
     def act(self) -> Reply | Later:
@@ -247,7 +267,7 @@ class Next(Work):
 
     def failed(self, error: Exception) -> bytes:
         """See :class:`Work`."""
-        return self._stream.call.failed(error)
+        return self._stream.bound.failed(error)
 
     def timed_out(self) -> Refused:
         """See :class:`Work`."""

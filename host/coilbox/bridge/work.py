@@ -12,7 +12,7 @@ from coilbox.bridge.replies import Refused
 from coilbox.bridge.threads import loop_thread, pool
 
 if TYPE_CHECKING:
-    from coilbox.bridge.extensions import ExtensionBridge
+    from coilbox.bridge.exchange import CallExchange
 
 Later = Callable[[], Awaitable[Any]]
 """Makes what is awaited for a result, on the event loop."""
@@ -40,7 +40,7 @@ class Work(ABC):
     timeout: float | None = None
     is_async = False
 
-    def __init__(self, bridge: ExtensionBridge, number: int, size: int) -> None:
+    def __init__(self, bridge: CallExchange, number: int, size: int) -> None:
         self.bridge = bridge
         self.number = number
         self.ended = False
@@ -218,7 +218,7 @@ class Work(ABC):
         return True
 
 
-def start(bridge: ExtensionBridge, works: Sequence[Work]) -> None:
+def start(bridge: CallExchange, works: Sequence[Work]) -> None:
     """Have other threads do all of ``works``, which are the bridge's."""
     bridge.track(works)
     for_loop = [work for work in works if work.leave_to_loop()]

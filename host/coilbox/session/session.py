@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operator import sub
 from typing import Any
 
-from coilbox.bridge import HostAPI
+from coilbox.bridge import HostAPI, make_bridge
 from coilbox.bridge.encoding import Reply
 from coilbox.bridge.meter import CallMeter, Reading
 from coilbox.codec import TypeRegistry, decode, encode
@@ -67,7 +67,7 @@ class Session:
         self.limits = limits
         self._totals = totals
         self.meter = CallMeter(limits)
-        self.bridge = host_api.bridge(sandbox_id, guest.exchange, self.meter)
+        self.bridge = make_bridge(host_api, sandbox_id, guest.exchange, self.meter)
         self.waiting_reply: Reply = b""
         self.stopped: GuestError | None = None
         self._types = types
