@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from coilbox.bindings.checker import check
-from coilbox.bindings.diagnostics import render
+from coilbox.support.diagnostics import render
 from fuzzing import explore, mutated
 
 CORPUS = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("specs/*.yaml"))]

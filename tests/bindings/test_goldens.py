@@ -13,8 +13,8 @@ from coilbox.bindings import load_spec
 from coilbox.bindings.generate.files import files, outdated, write
 from coilbox.bindings.irjson import from_json, to_json
 from coilbox.bindings.jsonschema import schema, schema_text
-from coilbox.bindings.yaml_reader import read
 from coilbox.support.resources import configs
+from coilbox.support.yaml_reader import read
 
 SPECS = Path(__file__).parent / "specs"
 NAMES = ["acme_kv", "everything"]

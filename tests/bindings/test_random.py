@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from coilbox.bindings.checker import check, parse
-from coilbox.bindings.diagnostics import render
 from coilbox.bindings.diff import diff
 from coilbox.bindings.generate.files import files
 from coilbox.bindings.generate.guest import guest_stub
@@ -20,6 +19,7 @@ from coilbox.bindings.generate.host import host_module
 from coilbox.bindings.ir import Error, Record
 from coilbox.bindings.irjson import from_json, to_json
 from coilbox.bindings.literals import class_names, default_value
+from coilbox.support.diagnostics import render
 
 from .strategies import specs
 

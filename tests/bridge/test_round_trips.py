@@ -14,10 +14,10 @@ from bindings import strategies
 from codec.values import same
 from coilbox import Image, Sandbox
 from coilbox.bindings.checker import check
-from coilbox.bindings.diagnostics import render
 from coilbox.bindings.host import Extension
 from coilbox.bindings.ir import Error, Spec, Type
 from coilbox.support.cache import Cache
+from coilbox.support.diagnostics import render
 
 from .guest.probe import load_host
 from .random_values import arguments, has_set, values

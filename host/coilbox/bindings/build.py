@@ -26,7 +26,7 @@ from coilbox.bindings.ir import (
 from coilbox.bindings.model import KINDS, CaseShape, FieldShape, FunctionShape, SpecShape, TypeShape
 from coilbox.bindings.quantities import Quantities
 from coilbox.bindings.typeparse import Role, TypeParser
-from coilbox.bindings.yaml_reader import REMOVED, Document, Path
+from coilbox.support.yaml_reader import REMOVED, Document, Path
 
 
 def build(document: Document, shape: SpecShape) -> Spec:

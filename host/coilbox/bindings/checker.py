@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from coilbox.bindings.build import build
 from coilbox.bindings.defaults import normalise_defaults
-from coilbox.bindings.diagnostics import Diagnostic, render
 from coilbox.bindings.ir import Spec
 from coilbox.bindings.rules import RULES
 from coilbox.bindings.shape import check_shape
-from coilbox.bindings.yaml_reader import read
-from coilbox.errors import SpecError
+from coilbox.errors import ConfigError, SpecError
+from coilbox.support.diagnostics import Diagnostic, render
+from coilbox.support.yaml_reader import Document, read, read_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,10 @@ def check(text: str, name: str = "<spec>") -> Checked:
         text: the YAML.
         name: what the messages call the file.
     """
-    document = read(text, name)
+    return _check(read(text, name))
+
+
+def _check(document: Document) -> Checked:
     spec = None
     if document.data is not None:
         shape = check_shape(document)
@@ -56,12 +58,10 @@ def check_file(path: str | os.PathLike[str]) -> Checked:
         SpecError: it cannot be read.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SpecError(f"{os.fspath(path)} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{os.fspath(path)} is not UTF-8 text: {error}") from None
-    return check(text, os.fspath(path))
+        document = read_file(path)
+    except ConfigError as error:
+        raise SpecError(str(error)) from None
+    return _check(document)
 
 
 def parse(text: str, name: str = "<spec>") -> Spec:

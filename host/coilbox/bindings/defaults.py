@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from coilbox.bindings.diagnostics import near
 from coilbox.bindings.ir import (
     INTEGER_RANGES,
     CallbackOf,
@@ -34,7 +33,8 @@ from coilbox.bindings.ir import (
 )
 from coilbox.bindings.typetext import type_text
 from coilbox.bindings.walk import change_fields
-from coilbox.bindings.yaml_reader import Document, Path
+from coilbox.support.diagnostics import near
+from coilbox.support.yaml_reader import Document, Path
 
 _MAX_DEPTH = 30
 _DURATION = re.compile(r"(-?\d+(?:\.\d+)?)\s*(us|ms|s|min|m|h|d)")

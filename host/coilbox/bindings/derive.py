@@ -242,7 +242,7 @@ def _dumper() -> type[Any]:
     """PyYAML's dumper, with quotes where YAML 1.2, too, would not read a text as one."""
     import yaml
 
-    from coilbox.bindings.yaml_reader import reads_as_text
+    from coilbox.support.yaml_reader import reads_as_text
 
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, data: Any) -> bool:

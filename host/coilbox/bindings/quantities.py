@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from coilbox.bindings.ir import Rate
-from coilbox.bindings.yaml_reader import Document, Path
 from coilbox.support.units import parse_seconds, parse_size
+from coilbox.support.yaml_reader import Document, Path
 
 _RATE = re.compile(r"\s*(\d+)\s*/\s*(\d*)\s*([A-Za-z]+)\s*")
 _MAX = (1 << 53) - 1  # what every JSON reader keeps exactly

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from coilbox.bindings.diagnostics import listed, near
 from coilbox.bindings.ir import (
     INTEGER_RANGES,
     NONE,
@@ -25,6 +24,7 @@ from coilbox.bindings.ir import (
     Type,
 )
 from coilbox.bindings.typetext import SCALAR_TEXT
+from coilbox.support.diagnostics import listed, near
 
 Role = Literal["value", "param", "result"]
 """Where a type stands; streams, resources and callbacks may not stand everywhere."""

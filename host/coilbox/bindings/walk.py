@@ -15,7 +15,7 @@ from coilbox.bindings.ir import (
     Spec,
     Variant,
 )
-from coilbox.bindings.yaml_reader import Path
+from coilbox.support.yaml_reader import Path
 
 Change = Callable[[Path, Field, str], Field]
 """Makes a new field of a field; the text is ``field``, ``error`` or ``param``."""

@@ -179,7 +179,7 @@ def new_command(name: str, folder: Path | None) -> None:
 def _check(specs: tuple[Path, ...], as_json: bool) -> bool:
     """Check the specs and say what was found; whether anything is wrong."""
     from coilbox.bindings.checker import check_file
-    from coilbox.bindings.diagnostics import render
+    from coilbox.support.diagnostics import render
 
     failed = False
     found = []

@@ -45,7 +45,12 @@ def _whole(value: object) -> object:
 
 
 def _moment(value: object) -> object:
-    return datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return datetime.datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a time like 2026-01-31T12:00:00Z") from None
 
 
 def _guest_path(value: str) -> str:

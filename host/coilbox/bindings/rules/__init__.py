@@ -11,7 +11,7 @@ from coilbox.bindings.rules.order import check_order
 from coilbox.bindings.rules.recursion import check_recursion
 from coilbox.bindings.rules.references import check_references
 from coilbox.bindings.rules.versions import check_versions
-from coilbox.bindings.yaml_reader import Document
+from coilbox.support.yaml_reader import Document
 
 RULES: tuple[Callable[[Document, Spec], None], ...] = (
     check_names,

@@ -6,9 +6,9 @@ import builtins
 import re
 import string
 
-from coilbox.bindings.diagnostics import listed, near
 from coilbox.bindings.ir import INTEGER_RANGES, Error, Ref, Scalar, Spec
-from coilbox.bindings.yaml_reader import Document, Path
+from coilbox.support.diagnostics import listed, near
+from coilbox.support.yaml_reader import Document, Path
 
 # Exceptions whose constructors want other arguments, or which mean something to the interpreter.
 _NO_BASES = (

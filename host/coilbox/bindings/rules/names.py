@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Iterable
 
-from coilbox.bindings.diagnostics import near
 from coilbox.bindings.ir import (
     Enum,
     Error,
@@ -21,7 +20,8 @@ from coilbox.bindings.ir import (
 from coilbox.bindings.names import case_class, member_name, twin_name
 from coilbox.bindings.typeparse import GENERICS, SCALAR_NAMES
 from coilbox.bindings.walk import field_groups, functions
-from coilbox.bindings.yaml_reader import REMOVED, Document, Path
+from coilbox.support.diagnostics import near
+from coilbox.support.yaml_reader import REMOVED, Document, Path
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coilbox.bindings.ir import Spec
 from coilbox.bindings.walk import field_groups
-from coilbox.bindings.yaml_reader import Document
+from coilbox.support.yaml_reader import Document
 
 
 def check_order(document: Document, spec: Spec) -> None:

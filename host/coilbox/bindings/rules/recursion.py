@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coilbox.bindings.ir import Case, Declaration, Error, Record, Ref, Spec, TupleOf, Type, Variant
-from coilbox.bindings.yaml_reader import Document
+from coilbox.support.yaml_reader import Document
 
 
 def check_recursion(document: Document, spec: Spec) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from coilbox.bindings.diagnostics import listed, near
 from coilbox.bindings.ir import Error, Spec
 from coilbox.bindings.walk import functions
-from coilbox.bindings.yaml_reader import Document, Path
+from coilbox.support.diagnostics import listed, near
+from coilbox.support.yaml_reader import Document, Path
 
 
 def check_references(document: Document, spec: Spec) -> None:

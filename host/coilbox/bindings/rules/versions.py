@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from coilbox.bindings.diagnostics import near
 from coilbox.bindings.ir import Function, Resource, Spec
 from coilbox.bindings.walk import field_groups, functions
-from coilbox.bindings.yaml_reader import Document, Path
+from coilbox.support.diagnostics import near
+from coilbox.support.yaml_reader import Document, Path
 
 _VERSION = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})")
 

@@ -1,38 +1,86 @@
-"""YAML with the scalars of YAML 1.2 and the place of everything, read through PyYAML's nodes.
+"""The one reader of YAML files: the scalars of YAML 1.2, the place of everything, and bounds.
 
 PyYAML's own constructors follow YAML 1.1: ``no`` is False there, ``12:30:00`` is 45000, and of two
-equal keys the last one wins.
+equal keys the last one wins. Its composer follows aliases, however much they stand for, and
+recurses as deep as a file nests. Here a file has at most 1 MiB, 50,000 values and 64 levels, and
+no aliases, so that reading it takes seconds at the worst.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
+from yaml.error import Mark
+from yaml.events import AliasEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from coilbox.bindings.diagnostics import Diagnostic, Span
+from coilbox.errors import ConfigError
+from coilbox.support.diagnostics import Diagnostic, Span
 
 Path = tuple[Any, ...]
 """Keys and positions from the root of a document to a value."""
 
+MAX_BYTES = 1 << 20
+MAX_VALUES = 50_000
+MAX_DEPTH = 64
 _TAG = "tag:yaml.org,2002:"
-_MAX_DEPTH = 64
 
 REMOVED = "\0"
 """Stands for a text of a list that was wrong, so that nothing more is said about it."""
 _BAD = object()
 
 
+class _RefusedError(Exception):
+    """A file goes beyond a bound or uses an alias."""
+
+    def __init__(self, mark: Mark, rule: str, message: str, help_: str = "") -> None:
+        super().__init__(message)
+        self.span = _place(mark)
+        self.rule = rule
+        self.message = message
+        self.help = help_
+
+
 class _Loader(yaml.SafeLoader):
-    """A loader that knows YAML 1.2's core schema and nothing else."""
+    """Composes nodes with YAML 1.2's core schema, and refuses what goes beyond the bounds.
+
+    It refuses while it reads, so nothing that is refused takes memory or time.
+    """
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = 0
+        self._depth = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        """The next value; see PyYAML's composer."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, AliasEvent):
+            raise _RefusedError(
+                event.start_mark,
+                "yaml-alias",
+                f"the alias *{event.anchor} is not allowed",
+                "write the value again",
+            )
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _RefusedError(event.start_mark, "yaml", f"there are over {MAX_VALUES} values")
+        if self._depth > MAX_DEPTH:
+            raise _RefusedError(event.start_mark, "yaml", "values are nested too deeply")
+        self._depth += 1
+        node: Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def _resolve(name: str, pattern: str, first: str) -> None:
@@ -134,14 +182,54 @@ class Document:
         return found
 
 
-def read(text: str, name: str) -> Document:
-    """Read YAML text."""
-    document = Document(name, text)
+def read_file(path: str | os.PathLike[str]) -> Document:
+    """Read a YAML file of UTF-8 text; see :func:`read`.
+
+    Raises:
+        ConfigError: it cannot be opened, is larger than 1 MiB, or is not UTF-8.
+    """
+    name = os.fspath(path)
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        with FilePath(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ConfigError(f"{name} is larger than 1 MiB, too large for a YAML file")
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{name} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not UTF-8 text: {error}") from None
+    except ValueError:  # a NUL, or half of a character
+        raise ConfigError(f"{name!r} cannot be the name of a file") from None
+    return read(text, name)
+
+
+def read(text: str, name: str) -> Document:
+    """Read YAML text.
+
+    Args:
+        text: the text; if it is empty, the data are an empty mapping.
+        name: what messages call the file.
+
+    Returns:
+        The document; ``data`` is None if ``diagnostics`` say that it could not be read.
+    """
+    document = Document(name, text)
+    if len(text) > MAX_BYTES:
+        document.report(Span(1, 1), "yaml", "the text is larger than 1 MiB")
+        return document
+    try:
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+        except (ValueError, OverflowError):  # an escape or a number that PyYAML cannot take
+            mark = loader.get_mark()  # type: ignore[no-untyped-call]
+            raise _RefusedError(mark, "yaml", "this is no YAML: a number is too large") from None
+    except _RefusedError as refused:
+        document.report(refused.span, refused.rule, refused.message, refused.help)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        span = Span(mark.line + 1, mark.column + 1) if mark else Span(1, 1)
+        span = _place(mark) if mark else Span(1, 1)
         document.report(span, "yaml", f"this is no YAML: {error.problem}")
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
@@ -149,14 +237,9 @@ def read(text: str, name: str) -> Document:
         document.report(
             Span(line, column), "yaml", f"the character {error.character!r} is not allowed"
         )
-    except RecursionError:
-        document.report(Span(1, 1), "yaml", "values are nested too deeply")
     else:
-        if root is None:
-            document.report(Span(1, 1), "yaml", "the file is empty", "start with `extension: 1`")
-        else:
-            data = _Reader(document).value(root, (), 0)
-            document.data = None if data is _BAD else data
+        data = {} if root is None else _Reader(document).value(root, ())
+        document.data = None if data is _BAD else data
     return document
 
 
@@ -169,34 +252,23 @@ def reads_as_text(text: str) -> bool:
 class _Reader:
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._seen: set[int] = set()
 
-    def value(self, node: Node, path: Path, depth: int) -> Any:
+    def value(self, node: Node, path: Path) -> Any:
         self._document._values[path] = node
         if path:
             self._document._below.setdefault(path[:-1], []).append(path)
-        if id(node) in self._seen:
-            self._document.report(
-                _span(node), "yaml-alias", "this is used again through an alias", "write it twice"
-            )
-            return _BAD
-        self._seen.add(id(node))
-        if depth > _MAX_DEPTH:
-            self._document.report(_span(node), "yaml", "values are nested too deeply")
-            return _BAD
         if isinstance(node, MappingNode) and node.tag == _TAG + "map":
-            return self._mapping(node, path, depth)
+            return self._mapping(node, path)
         if isinstance(node, SequenceNode) and node.tag == _TAG + "seq":
             items = (
-                self.value(item, (*path, position), depth + 1)
-                for position, item in enumerate(node.value)
+                self.value(item, (*path, position)) for position, item in enumerate(node.value)
             )
             return [REMOVED if item is _BAD else item for item in items]
         if isinstance(node, ScalarNode):
             return self._scalar(node)
         return self._unknown_tag(node)
 
-    def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[Any, Any]:
+    def _mapping(self, node: MappingNode, path: Path) -> dict[Any, Any]:
         data: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
@@ -216,7 +288,7 @@ class _Reader:
                 continue
             data[key] = None
             self._document._keys[(*path, key)] = key_node
-            data[key] = self.value(value_node, (*path, key), depth + 1)
+            data[key] = self.value(value_node, (*path, key))
         return {key: item for key, item in data.items() if item is not _BAD}
 
     def _scalar(self, node: ScalarNode) -> Any:
@@ -266,6 +338,10 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "str": _text,
     "binary": _binary,
 }
+
+
+def _place(mark: Mark) -> Span:
+    return Span(mark.line + 1, mark.column + 1)
 
 
 def _span(node: Node) -> Span:
