@@ -35,13 +35,12 @@ from coilbox.session.arguments import (
     checked_seed,
     checked_strings,
 )
-from coilbox.session.guest import Guest, LocalGuest
+from coilbox.session.guest import Guest, GuestSettings, LocalGuest
 from coilbox.session.output import OutputCallback
 from coilbox.session.programs import ensure_compiled, load_program
 from coilbox.session.requests import Job, call_job, run_job
 from coilbox.session.session import Session
 from coilbox.stream import RunStream
-from coilbox.wasi import SeededEntropy, SystemEntropy, VirtualTree
 
 Isolation = Literal["none", "process"]
 
@@ -117,13 +116,16 @@ class Sandbox:
         self._in_use = threading.Lock()
         self.limits = checked_object(limits, Limits, "limits") or DEFAULT_LIMITS
         self._image = image if isinstance(image, Image) else open_image(image)
-        self._mounts = checked_items(mounts, Mount, "mounts")
-        self._scratch = checked_object(scratch, Scratch, "scratch")
+        self._settings = GuestSettings(
+            checked_items(mounts, Mount, "mounts"),
+            checked_object(scratch, Scratch, "scratch"),
+            self.limits,
+            checked_object(clock, GuestClock, "clock") or _HOST_TIME,
+            checked_seed(random_seed),
+        )
         self._env = checked_strings({} if env is None else env, "env")
         declared = checked_items(types, type, "types")
         self._types = TypeRegistry(declared) if declared else NO_TYPES
-        self._clock = checked_object(clock, GuestClock, "clock") or _HOST_TIME
-        self._random_seed = checked_seed(random_seed)
         if self.limits.memory_bytes < self._image.memory_bytes:
             raise UsageError(
                 f"Limits.memory_bytes is {self.limits.memory_bytes}, but Python itself needs "
@@ -353,23 +355,8 @@ class Sandbox:
         if self.isolation == "process":
             from coilbox.isolation.guest import WorkerGuest
 
-            return WorkerGuest(
-                self._image,
-                self.engine,
-                self._mounts,
-                self._scratch,
-                self.limits,
-                self._clock,
-                self._random_seed,
-            )
-        return LocalGuest(
-            self._program,
-            self._image.info,
-            VirtualTree(self._mounts, self._scratch, self._image.stdlib),
-            self.limits,
-            self._clock.make(),
-            SystemEntropy() if self._random_seed is None else SeededEntropy(self._random_seed),
-        )
+            return WorkerGuest(self._image, self.engine, self._settings)
+        return LocalGuest(self._program, self._image, self._settings)
 
     @contextmanager
     def _used(self, *, stopped: bool = False) -> Iterator[Session]:

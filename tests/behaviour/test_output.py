@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from coilbox import GuestException, Limits, OutputLimitExceeded, Sandbox, SandboxStoppedError
-from coilbox.session.output import OutputSink
+from coilbox.session.output import CapturedOutput
 
 pytestmark = pytest.mark.isolated
 
@@ -224,7 +224,7 @@ def test_a_callback_leaves_little_to_be_kept(sandbox: SandboxFactory) -> None:
 def test_small_pieces_take_no_more_than_their_bytes() -> None:
     tracemalloc.start()
     try:
-        sink = OutputSink("stdout", 1 << 24, None)
+        sink = CapturedOutput("stdout", 1 << 24, None)
         for number in range(1 << 20):
             sink.write(number.to_bytes(3, "little"))
         held, _ = tracemalloc.get_traced_memory()

@@ -11,7 +11,6 @@ from coilbox.errors import GuestCancelled, GuestProtocolError
 
 if TYPE_CHECKING:
     from coilbox.bridge.host_api import HostAPI
-    from coilbox.bridge.meter import CallMeter
 
 MAX_DEPTH: Final = 8
 """Host calls within host calls: those that a callback or a nested run makes."""
@@ -24,9 +23,6 @@ OPERATION: Final = 1 << 24
 
 BEGIN: Final = CONTROL | 2
 """The control message with calls that the guest does not wait for."""
-
-BATCH_BYTES: Final = 1 << 14
-"""Bytes that such a message may have besides the arguments of one call."""
 
 _KINDS = 0xFF << 24
 _FLAT = (BEGIN, CONTROL | 3)  # and the cancelling of such calls: they can come to no further calls
@@ -141,18 +137,6 @@ class Bridge:
 
     def _manage(self, number: int, data: Buffer) -> Reply:
         raise there_is_no(number)
-
-
-def count_call(meter: CallMeter, function: int, size: int) -> None:
-    """Count a message of ``size`` bytes to ``function``, before it is read.
-
-    Raises:
-        StopGuest: a limit is met.
-    """
-    if function == BEGIN:
-        meter.batch(size, BATCH_BYTES)
-    else:
-        meter.called(size, 0 if function & CONTROL else 1)
 
 
 def there_is_no(function: int) -> GuestProtocolError:

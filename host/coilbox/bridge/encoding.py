@@ -169,6 +169,11 @@ def length_of(reply: Reply) -> int:
     return len(reply) if isinstance(reply, bytes) else len(reply[0]) + len(reply[1])
 
 
+def joined(reply: Reply) -> bytes:
+    """A reply in one piece."""
+    return reply if isinstance(reply, bytes) else b"".join(reply)
+
+
 def array_head(count: int) -> bytes:
     """The bytes before the items of an array."""
     if count < 16:

@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from coilbox.bridge.bridge import count_call
+from coilbox.bridge.counted import CallCounter, Performer, perform_counted
 from coilbox.bridge.encoding import Reply, length_of
 from coilbox.engines.protocol import HostImport, Instance, StopGuest
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
-
-if TYPE_CHECKING:
-    from coilbox.session.session import Session
+from coilbox.limits import Limits
+from coilbox.wasi.memory import HasWasi
 
 # Arguments above this are decoded where they lie, as copying them would cost more.
 _COPIED = 1 << 14
 
 
-def _session(instance: Instance) -> Session:
-    return instance.context  # type: ignore[return-value]
+class ImportContext(HasWasi, Protocol):
+    """What host imports find as their instance's context.
+
+    Attributes:
+        wasi: the guest's files and streams; a guest in this process sets it.
+        waiting_reply: the reply of a host call that did not fit and waits to be fetched.
+    """
+
+    waiting_reply: Reply
+
+    @property
+    def bridge(self) -> Performer:
+        """Makes the guest's host calls."""
+
+    @property
+    def meter(self) -> CallCounter:
+        """Counts them."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the guest may use."""
+
+
+class GuestInstance(Instance, Protocol):
+    """An instance whose owner has set its context."""
+
+    context: ImportContext
 
 
 def _host_call(
-    instance: Instance, number: int, args: int, args_length: int, reply: int, capacity: int
+    instance: GuestInstance, number: int, args: int, args_length: int, reply: int, capacity: int
 ) -> int:
-    session = _session(instance)
-    count_call(session.meter, number, args_length)
+    context = instance.context
     if args_length <= _COPIED:
-        data = session.bridge.perform(number, instance.read(args, args_length))
+        data = perform_counted(context, number, instance.read(args, args_length))
     else:
         with instance.view(args, args_length) as view:
-            data = session.bridge.perform(number, view)
+            data = perform_counted(context, number, view)
     length = length_of(data)
-    session.meter.replied(length)
     if length <= capacity:
         _write(instance, reply, data)
     else:
-        session.waiting_reply = data
+        context.waiting_reply = data
     return length
 
 
-def _host_reply(instance: Instance, reply: int, capacity: int) -> int:
-    session = _session(instance)
-    data, session.waiting_reply = session.waiting_reply, b""
+def _host_reply(instance: GuestInstance, reply: int, capacity: int) -> int:
+    context = instance.context
+    data, context.waiting_reply = context.waiting_reply, b""
     length = length_of(data)
     if length > capacity:
         raise GuestProtocolError("the guest fetched a reply into a buffer that is too small")
@@ -58,8 +80,8 @@ def _write(instance: Instance, address: int, data: Reply) -> None:
         instance.write(address + len(head), body)
 
 
-def _memory_exhausted(instance: Instance, wanted: int) -> None:
-    limit = _session(instance).limits.memory_bytes
+def _memory_exhausted(instance: GuestInstance, wanted: int) -> None:
+    limit = instance.context.limits.memory_bytes
     used = instance.memory_size + wanted
     if used > limit:
         text = f"more than its limit of {limit} (Limits.memory_bytes)"

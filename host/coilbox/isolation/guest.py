@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from coilbox.bridge.bridge import BATCH_BYTES, count_call
-from coilbox.bridge.encoding import length_of
+from coilbox.bridge.counted import BATCH_BYTES, perform_counted
+from coilbox.bridge.encoding import joined, length_of
+from coilbox.bridge.imports import ImportContext
 from coilbox.bridge.meter import Reading
-from coilbox.clock import GuestClock
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import (
     EngineError,
@@ -28,9 +27,8 @@ from coilbox.isolation import wire
 from coilbox.isolation.files import FileServer
 from coilbox.isolation.host import Worker, take_worker
 from coilbox.isolation.outcome import cause, crashed, stop_of
-from coilbox.limits import Limits
-from coilbox.mounts import Mount, Scratch
-from coilbox.session.guest import Owner, no_room
+from coilbox.isolation.setup import to_message
+from coilbox.session.guest import GuestSettings, no_room
 from coilbox.wasi.fdtable import Input, InputStream, OutputSink
 from coilbox.wasi.memory import CHUNK
 from coilbox.wasi.vfs.node import WasiError
@@ -68,15 +66,11 @@ class WorkerGuest:
         self,
         image: Image,
         engine: str,
-        mounts: Sequence[Mount],
-        scratch: Scratch | None,
-        limits: Limits,
-        clock: GuestClock,
-        random_seed: int | None,
+        settings: GuestSettings,
     ) -> None:
-        self._limits = limits
+        self._limits = settings.limits
         self._owner_process = os.getpid()
-        self._owner: Owner | None = None
+        self._context: ImportContext | None = None
         self._runs: list[_Run] = []
         self._begin: tuple[str | None, bytes | None] = (None, None)
         self._interrupted_at = math.inf
@@ -85,15 +79,8 @@ class WorkerGuest:
         self._depth = 0  # exchanges that go on, one within the other
         self.memory_size = image.memory_bytes
         self.written_bytes = self.created_files = 0
-        setup = {
-            "limits": dataclasses.asdict(limits),
-            "mounts": [[mount.guest_path, mount.mode] for mount in mounts],
-            "scratch": scratch and [scratch.guest_path, scratch.max_bytes, scratch.max_files],
-            "clock": [clock.resolution, clock.start and clock.start.isoformat()],
-            "random_seed": None if random_seed is None else str(random_seed),
-            "growth": _growth(limits, scratch),
-        }
-        self._files = FileServer(mounts, limits)
+        setup = {"settings": to_message(settings), "growth": _growth(settings)}
+        self._files = FileServer(settings.mounts, settings.limits)
         try:
             self._worker, self._channel, self.isolation_layers = self._open(image, engine, setup)
         except BaseException:
@@ -126,9 +113,9 @@ class WorkerGuest:
 
     # -- see coilbox.session.guest.Guest -------------------------------------------------------
 
-    def bind(self, owner: Owner) -> None:
+    def bind(self, context: ImportContext) -> None:
         """Set who makes the guest's host calls."""
-        self._owner = owner
+        self._context = context
 
     def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
         """Begin a run with streams of its own, and with nothing written yet."""
@@ -253,15 +240,12 @@ class WorkerGuest:
             self._channel.send(wire.ANSWER, answer, content)
 
     def _host_call(self, number: int, data: bytes) -> bytes:
-        owner = self._owner
-        assert owner is not None
-        count_call(owner.meter, number, len(data))
-        reply = owner.bridge.perform(number, data)
+        assert self._context is not None
+        reply = perform_counted(self._context, number, data)
         length = length_of(reply)
-        owner.meter.replied(length)
         if length > self._limits.memory_bytes:
             raise StopGuest(no_room(length, self._limits))
-        return reply if isinstance(reply, bytes) else b"".join(reply)
+        return joined(reply)
 
     def _stopping(self) -> bool:
         return self._interrupted_at < math.inf
@@ -304,7 +288,7 @@ def _sound(counts: list[Any]) -> bool:
     )
 
 
-def _growth(limits: Limits, scratch: Scratch | None) -> int:
+def _growth(settings: GuestSettings) -> int:
     """What a sound worker may come to hold: the guest, a message of its size, and its files."""
-    kept = 2 * limits.memory_bytes
-    return kept + (scratch.max_bytes if scratch is not None else 0)
+    scratch = settings.scratch
+    return 2 * settings.limits.memory_bytes + (scratch.max_bytes if scratch is not None else 0)

@@ -7,7 +7,6 @@ functions, output, stdin and mounted files are messages (``coilbox.isolation.wir
 from __future__ import annotations
 
 import contextlib
-import datetime
 import importlib
 import os
 import signal
@@ -19,17 +18,15 @@ from typing import Any, NoReturn
 
 from coilbox.bridge.encoding import Buffer, Reply
 from coilbox.bridge.meter import value_too_large
-from coilbox.clock import GuestClock
 from coilbox.engines.protocol import Program, StopGuest
 from coilbox.errors import CoilboxError
 from coilbox.images import Image
 from coilbox.isolation import layers, wire
 from coilbox.isolation.connection import Connection
+from coilbox.isolation.setup import from_message
 from coilbox.isolation.volumes import RemoteVolume
-from coilbox.limits import Limits
-from coilbox.mounts import Mount, Scratch
 from coilbox.session.guest import LocalGuest
-from coilbox.wasi import GuestExit, SeededEntropy, SystemEntropy, VirtualTree, WasiContext
+from coilbox.wasi import GuestExit, WasiContext
 
 # Guests that nest as deep as host calls may (coilbox.bridge), each with 3 MiB of stack.
 _STACK_BYTES = 32 << 20
@@ -71,7 +68,7 @@ def main(descriptor: int, template: Template, *, process_namespace: bool) -> NoR
         threading.stack_size(_STACK_BYTES)
         connection = Connection(wire.Channel(socket.socket(fileno=descriptor)))
         _, setup, _ = connection.receive()
-        worker = _Worker(connection, template, setup)
+        worker = _Worker(connection, template, setup["settings"])
         standing = list(template.standing)
         if process_namespace:
             standing.append("process namespace")
@@ -149,26 +146,16 @@ class _Worker:
 
     def __init__(self, connection: Connection, template: Template, setup: dict[str, Any]) -> None:
         self.connection = connection
-        self.limits = Limits(**setup["limits"])
-        self.bridge: Any = _RemoteBridge(self)
-        self.meter: Any = _RemoteMeter(self.limits.value_bytes)
+        settings = from_message(setup)
+        self.limits = settings.limits
+        self.bridge = _RemoteBridge(self)
+        self.meter = _RemoteMeter(self.limits.value_bytes)
         self.waiting_reply: Reply = b""
-        scratch, seed = setup["scratch"], setup["random_seed"]
-        resolution, start = setup["clock"]
-        clock = GuestClock(resolution, start and datetime.datetime.fromisoformat(start))
-        tree = VirtualTree(
-            [Mount("/", path, mode) for path, mode in setup["mounts"]],
-            scratch and Scratch(*scratch),
-            template.image.stdlib,
-            volume=lambda mount, device: RemoteVolume(connection, mount, device),
-        )
         self.guest = LocalGuest(
             template.program,
-            template.image.info,
-            tree,
-            self.limits,
-            clock.make(),
-            SystemEntropy() if seed is None else SeededEntropy(int(seed)),
+            template.image,
+            settings,
+            volume=lambda mount, device: RemoteVolume(connection, mount, device),
         )
         self.guest.bind(self)
 

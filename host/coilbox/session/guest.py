@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
-from coilbox.bridge import Bridge
-from coilbox.bridge.meter import CallMeter, Reading, value_too_large
+from coilbox.bridge.imports import ImportContext
+from coilbox.bridge.meter import Reading, value_too_large
+from coilbox.clock import GuestClock
 from coilbox.engines.protocol import KernelSources, Program
 from coilbox.errors import GuestProtocolError, MemoryLimitExceeded
-from coilbox.images import ImageInfo
+from coilbox.images import Image
 from coilbox.limits import Limits
+from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import (
     Clock,
     Entropy,
+    SeededEntropy,
     StopSignal,
     SystemClock,
     SystemEntropy,
@@ -25,14 +29,31 @@ from coilbox.wasi import (
     WasiContext,
 )
 from coilbox.wasi.fdtable import Input, OutputSink
+from coilbox.wasi.vfs.host import HostVolume
+from coilbox.wasi.vfs.node import Volume
 
 
-class Owner(Protocol):
-    """Who makes a guest's host calls; host imports find it as their instance's context."""
+@dataclass(frozen=True, slots=True)
+class GuestSettings:
+    """What a sandbox gives each of its guests, wherever they run.
 
-    wasi: WasiContext
-    bridge: Bridge
-    meter: CallMeter
+    Attributes:
+        mounts: host directories that the guest sees.
+        scratch: its directory in memory, or None.
+        limits: what it may use.
+        clock: what time it is for it.
+        random_seed: what determines its randomness; None for the kernel's.
+    """
+
+    mounts: tuple[Mount, ...]
+    scratch: Scratch | None
+    limits: Limits
+    clock: GuestClock
+    random_seed: int | None
+
+    def entropy(self) -> Entropy:
+        """The guest's randomness, from its start."""
+        return SystemEntropy() if self.random_seed is None else SeededEntropy(self.random_seed)
 
 
 class Guest(Protocol):
@@ -50,8 +71,8 @@ class Guest(Protocol):
     def created_files(self) -> int:
         """Files, directories and links made in this run."""
 
-    def bind(self, owner: Owner) -> None:
-        """Set who makes the guest's host calls."""
+    def bind(self, context: ImportContext) -> None:
+        """Set what host imports find; its ``wasi`` is set if the guest is in this process."""
 
     def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
         """Begin a run with streams of its own, and with nothing written yet."""
@@ -95,11 +116,9 @@ class LocalGuest:
 
     Args:
         program: its compiled code.
-        info: addresses in its memory.
-        tree: its files.
-        limits: what it may use.
-        clock: its time.
-        entropy: its randomness.
+        image: the image of it.
+        settings: what the sandbox gives it.
+        volume: makes what a mount is of a mount and its device number; a host directory if None.
 
     Attributes:
         wasi: the files and streams that it sees.
@@ -114,17 +133,16 @@ class LocalGuest:
     def __init__(
         self,
         program: Program,
-        info: ImageInfo,
-        tree: VirtualTree,
-        limits: Limits,
-        clock: Clock,
-        entropy: Entropy,
+        image: Image,
+        settings: GuestSettings,
+        volume: Callable[[Mount, int], Volume] = HostVolume,
     ) -> None:
-        self.info = info
-        self._limits = limits
+        self.info = image.info
+        self._limits = limits = settings.limits
         self._stop = StopSignal()
+        clock, entropy = settings.clock.make(), settings.entropy()
         self.wasi = WasiContext(
-            root=tree,
+            root=VirtualTree(settings.mounts, settings.scratch, image.stdlib, volume=volume),
             clock=clock,
             entropy=entropy,
             stop=self._stop,
@@ -155,10 +173,10 @@ class LocalGuest:
         """See :class:`Guest`."""
         return self.wasi.created_files
 
-    def bind(self, owner: Owner) -> None:
+    def bind(self, context: ImportContext) -> None:
         """See :class:`Guest`."""
-        owner.wasi = self.wasi
-        self.instance.context = owner
+        context.wasi = self.wasi
+        self.instance.context = context
 
     def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
         """See :class:`Guest`."""

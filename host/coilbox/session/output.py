@@ -14,7 +14,7 @@ OutputCallback = Callable[[bytes], object]
 KEPT_BESIDE_CALLBACK = 1 << 20
 
 
-class OutputSink:
+class CapturedOutput:
     """Collects one stream of one run.
 
     Args:

@@ -11,7 +11,7 @@ from coilbox.errors import UsageError
 from coilbox.limits import Limits
 from coilbox.results import Result
 from coilbox.session.arguments import checked_items, checked_strings, checked_timeout
-from coilbox.session.output import OutputCallback, OutputSink
+from coilbox.session.output import CapturedOutput, OutputCallback
 from coilbox.session.session import FRESH, LAST, Session, Streams
 
 Job = Callable[[Session], Result]
@@ -86,7 +86,7 @@ def _streams(
             raise UsageError(f"{name} must be a function of bytes, not {type(callback).__name__}")
     return Streams(
         stdin,
-        OutputSink("stdout", limits.output_bytes, on_stdout),
-        OutputSink("stderr", limits.output_bytes, on_stderr),
+        CapturedOutput("stdout", limits.output_bytes, on_stdout),
+        CapturedOutput("stderr", limits.output_bytes, on_stderr),
         limits.wall_seconds if timeout is None else min(timeout, limits.wall_seconds),
     )

@@ -28,7 +28,7 @@ from coilbox.errors import (
 from coilbox.limits import Limits, Usage
 from coilbox.results import Result, uncaught
 from coilbox.session.guest import Guest
-from coilbox.session.output import OutputSink
+from coilbox.session.output import CapturedOutput
 from coilbox.session.watchdog import Alarm, watchdog
 from coilbox.wasi import GuestExit, WasiContext
 
@@ -274,8 +274,8 @@ class Streams:
     """
 
     stdin: Any
-    stdout: OutputSink
-    stderr: OutputSink
+    stdout: CapturedOutput
+    stderr: CapturedOutput
     seconds: float = math.inf
 
 

@@ -27,8 +27,8 @@ vector = struct.Struct("<II")
 _filestat = struct.Struct("<QQB7xQQQQQ")
 
 
-class Holder(Protocol):
-    """What the owner sets as an instance's context."""
+class HasWasi(Protocol):
+    """The part of an instance's context that WASI functions need."""
 
     wasi: WasiContext
 
@@ -36,7 +36,7 @@ class Holder(Protocol):
 class WasiInstance(Protocol):
     """What the functions here need of an instance."""
 
-    context: Holder
+    context: HasWasi
 
     def read(self, address: int, length: int) -> bytes:
         """Copy bytes out of linear memory."""
