@@ -8,7 +8,7 @@ READY = $(VENV)/.ready
 # Tests call the tools that pip put beside Python, such as wasm-tools.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test test-all check format clean
+.PHONY: demo test test-all check format docs clean
 
 demo: $(READY)
 	$(BIN)/python docs/demo/demo.py
@@ -28,6 +28,14 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Warnings, such as links that lead nowhere, are errors. The site is in build/site.
+docs: $(VENV)/.docs-ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f docs/site/mkdocs.yml
+
+$(VENV)/.docs-ready: $(READY)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e '.[docs]'
+	touch $@
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("coilbox needs Python 3.11 or later; run make PYTHON=..." if sys.version_info < (3, 11) else 0)'

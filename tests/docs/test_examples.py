@@ -16,20 +16,17 @@ from coilbox.limits import LIMITS
 from coilbox.profiles import load_profile
 from coilbox.support.units import parse_seconds, parse_size
 
+from . import pages
+
 ROOT = Path(__file__).parents[2]
-PAGES = [
-    "README.md",
-    "docs/values.md",
-    *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("extensions/*/README.md")),
-    "docs/limits.md",
-    "docs/isolation.md",
-]
+# docs/bindings.md has a test of its own, with the modules that its examples import.
+PAGES = [page for page in pages.PAGES if page != "docs/bindings.md"]
 
 
 def examples() -> list[tuple[str, int, str]]:
     found = []
     for page in PAGES:
-        text = (ROOT / page).read_text()
+        text = pages.read(page)
         for match in re.finditer(r"^```python\n(.*?)^```", text, re.S | re.M):
             found.append((page, text[: match.start()].count("\n") + 1, match.group(1)))
     return found
