@@ -121,14 +121,15 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "deprecated itself": ("functions:\n  f: {deprecated: {since: 1.1.0, use: «f»}}\n", "deprecated-use", "'f' cannot replace itself", ""),
     "deprecated method": ("functions: {g: null}\ntypes:\n  R: {resource: {f: {deprecated: {since: 1.1.0, use: «g»}}}}\n", "deprecated-use", "there is no method 'g' to use instead", ""),
     # limits
-    "no unit": ("functions:\n  f: {limits: {timeout: «2»}}\n", "limit", "'timeout' has no unit", "write 2s or 2ms"),
-    "no unit in quotes": ("functions:\n  f: {limits: {max_bytes: «'100'»}}\n", "limit", "'max_bytes' has no unit", "write 100B or 100KiB"),
-    "unknown unit": ("functions:\n  f: {limits: {timeout: «2x»}}\n", "limit", "'2x' has no known unit; there are ms, s, m and h", "write timeout: 2s"),
-    "rate without time": ("functions:\n  f: {limits: {rate: «100»}}\n", "limit", "'rate' has no unit", "write 100/s or 100/min"),
-    "bad rate": ("functions:\n  f: {limits: {rate: «fast»}}\n", "limit", "'rate' must be calls in a time", "write 100/s or 10/min"),
-    "zero": ("functions:\n  f: {limits: {timeout: «0s»}}\n", "limit", "'timeout' must be above 0", "write timeout: 2s"),
-    "no limit": ("functions:\n  f: {limits: {timeout: «none»}}\n", "limit", "'timeout' must be a duration", "write 2s, or leave it out"),
-    "bad count": ("functions:\n  f: {limits: {concurrency: «-1»}}\n", "limit", "'concurrency' must be a whole number above 0", "write concurrency: 8"),
+    "unknown unit": ("functions:\n  f: {limits: {timeout: «2x»}}\n", "wrong-value", "'2x' has no known unit; there are ms, s, min, m and h", ""),
+    "ambiguous": ("functions:\n  f: {limits: {max_bytes: «2K»}}\n", "wrong-value", "'2K' is ambiguous: write 2KiB or 2KB", ""),
+    "not whole": ("functions:\n  f: {limits: {max_bytes: «1.5»}}\n", "wrong-value", "1.5 is not a size like 256MiB, or none for no limit", ""),
+    "rate without time": ("functions:\n  f: {limits: {rate: «100»}}\n", "wrong-value", "100 is not a rate like 100/s or 10/min", ""),
+    "bad rate": ("functions:\n  f: {limits: {rate: «fast»}}\n", "wrong-value", "'fast' is not a rate like 100/s or 10/min", ""),
+    "rate of nothing": ("functions:\n  f: {limits: {rate: «0/s»}}\n", "wrong-value", "'0/s' must be above 0, like 100/s", ""),
+    "zero": ("functions:\n  f: {limits: {timeout: «0s»}}\n", "wrong-value", "'timeout' must be above 0, not '0s'", ""),
+    "bad count": ("functions:\n  f: {limits: {concurrency: «-1»}}\n", "wrong-value", "'concurrency' must be above 0, not -1", ""),
+    "too large": ("functions:\n  f: {limits: {max_bytes: «9007199254740992»}}\n", "wrong-value", "9007199254740992 is too large; leave it out for no limit", ""),
     "burst alone": ("functions:\n  f: {limits: {burst: «3»}}\n", "limit", "burst says nothing without a rate", "add rate: 100/s"),
     # defaults
     "default type": ("functions:\n  f: {params: {a: {type: int, default: «x»}}}\n", "default", "'x' is no int", ""),
@@ -238,7 +239,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
         "types:\n"
         "  Entry: {record: {key: strr, n: {type: u8, default: 300}, n: int, class: int}}\n"
         "functions:\n"
-        "  get: {returns: Entri, raises: [Entry], limits: {timeout: 2}}\n"
+        "  get: {returns: Entri, raises: [Entry], limits: {burst: 2}}\n"
     )
     found = check(text).diagnostics
     assert [(item.span.line, item.rule) for item in found] == [

@@ -67,10 +67,9 @@ def test_a_wrong_profile_is_shown_where_it_is(cli: Cli, tmp_path: Path) -> None:
     path.write_text("version: 1\nlimits:\n  wall: soon\n  memory: 1\n  speed: 2\n")
     outcome = cli("run", "--profile", str(path), "-c", "")
     assert outcome.code == exits.USAGE
-    lines = outcome.err.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith(f"coilbox: {path}:3:3: limits.wall: 'soon' is not a duration")
-    assert lines[1].startswith(f"coilbox: {path}:5:3: limits.speed: ")
+    assert outcome.err.startswith(f"coilbox: {path}:3:9: 'soon' is not a duration")
+    assert f"coilbox: {path}:5:3: unknown key 'speed'" in outcome.err
+    assert all(line.startswith("coilbox:") for line in outcome.err.splitlines())
 
 
 def test_no_command_shows_help(cli: Cli) -> None:

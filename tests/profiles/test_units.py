@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coilbox.bindings.jsonschema import schema_text as spec_schema
 from coilbox.profiles import schema_text
-from coilbox.support.units import format_seconds, format_size, parse_seconds, parse_size
+from coilbox.support.units import (
+    format_seconds,
+    format_size,
+    is_none,
+    parse_rate,
+    parse_seconds,
+    parse_size,
+)
 
 SIZES = [
     ("1", 1),
@@ -54,18 +63,46 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 def test_no_limit() -> None:
-    assert parse_seconds("none") == math.inf
+    assert is_none(" None ")
+    assert not is_none("")
 
 
-@pytest.mark.parametrize("text", ["", "soon", "1d", "-3", "1s2"])
+@pytest.mark.parametrize(
+    ("text", "rate"), [("100/s", (100, 1)), ("5/10min", (5, 600)), (" 1 / 2 H ", (1, 7200))]
+)
+def test_rates(text: str, rate: tuple[int, float]) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "100", "1.5/s", "0/s", "1/0s", "1/x", "-1/s"])
+def test_what_is_no_rate(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a rate|must be above 0|has no known unit"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize("parse", [parse_size, parse_seconds, parse_rate])
+@pytest.mark.parametrize(
+    "text", ["9" * 5000, "٣", "1" * 31, "1." + "1" * 31, "\0", "\ud800", "1e5"]
+)
+def test_texts_that_no_quantity_has(parse: Callable[[str], object], text: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse(text)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1d", "-3", "1s2", "none"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(text))):
         parse_seconds(text)
 
 
-def test_the_schema_accepts_the_same_texts() -> None:
+def test_the_schemas_accept_the_same_texts() -> None:
     limits = json.loads(schema_text())["$defs"]["LimitsSection"]["properties"]
     size, wall = (re.compile(limits[key]["anyOf"][1]["pattern"]) for key in ("memory", "wall"))
+    of_spec = json.loads(spec_schema())["definitions"]["Limits"]["properties"]
+    rate = re.compile(of_spec["rate"]["anyOf"][0]["pattern"])
+    assert rate.search("100/10min") and not rate.search("100") and not rate.search("fast")
+    assert of_spec["timeout"]["anyOf"][0]["anyOf"] == limits["wall"]["anyOf"]
     for text, _ in SIZES:
         assert size.search(text), text
     for text, _ in NO_SIZES[:-1]:  # the last one is a matter of arithmetic

@@ -1,7 +1,8 @@
-"""A spec's shape as IR: types parsed, quantities read; defaults stay as they are written."""
+"""A spec's shape as IR: types parsed, limits read; defaults stay as they are written."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from coilbox.bindings.ir import (
@@ -17,6 +18,7 @@ from coilbox.bindings.ir import (
     Function,
     Limits,
     Member,
+    Rate,
     Record,
     Resource,
     Spec,
@@ -24,7 +26,6 @@ from coilbox.bindings.ir import (
     Variant,
 )
 from coilbox.bindings.model import KINDS, CaseShape, FieldShape, FunctionShape, SpecShape, TypeShape
-from coilbox.bindings.quantities import Quantities
 from coilbox.bindings.typeparse import Role, TypeParser
 from coilbox.support.yaml_reader import REMOVED, Document, Path
 
@@ -162,21 +163,25 @@ class _Builder:
         )
 
     def _limits(self, shape: FunctionShape, path: Path) -> Limits:
-        limits, read = shape.limits, Quantities(self._document, path)
-        both = read.size("max_bytes", limits.max_bytes)
-        into = read.size("max_bytes_in", limits.max_bytes_in)
-        out = read.size("max_bytes_out", limits.max_bytes_out)
-        rate = read.rate("rate", limits.rate)
+        limits = shape.limits
         if limits.burst is not None and limits.rate is None:
-            read.report("burst", "burst says nothing without a rate", "add rate: 100/s")
+            self._document.report(
+                self._document.span((*path, "burst")),
+                "limit",
+                "burst says nothing without a rate",
+                "add rate: 100/s",
+            )
+        given = limits.model_fields_set
+        into = limits.max_bytes_in if "max_bytes_in" in given else limits.max_bytes
+        out = limits.max_bytes_out if "max_bytes_out" in given else limits.max_bytes
         return Limits(
-            rate,
-            read.count("burst", limits.burst),
-            read.count("concurrency", limits.concurrency),
-            read.duration("timeout", limits.timeout),
-            both if into is None else into,
-            both if out is None else out,
-            read.count("calls", limits.calls),
+            None if limits.rate is None else Rate(*limits.rate),
+            limits.burst,
+            limits.concurrency,
+            None if limits.timeout == math.inf else limits.timeout,
+            _bytes(into),
+            _bytes(out),
+            limits.calls,
         )
 
     def _type(self, text: str, path: Path, role: Role) -> Type:
@@ -190,6 +195,10 @@ class _Builder:
                 problem.help,
             )
         return type_
+
+
+def _bytes(limit: float | None) -> int | None:
+    return None if limit is None or limit == math.inf else int(limit)
 
 
 def _kinds(shape: TypeShape) -> list[str]:

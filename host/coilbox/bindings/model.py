@@ -6,18 +6,21 @@ What they mean is checked by ``coilbox.bindings.rules``. Imported only where a Y
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import CoreSchema
+
+from coilbox.support.fields import Rate, Seconds, SizeOrNone
 
 _TYPE_EXAMPLES = ["str", "list[u8]", "dict[str, int]", "datetime | None", "stream[bytes]"]
 _VERSION = r"^\d+\.\d+\.\d+$"
@@ -26,17 +29,16 @@ TypeText = Annotated[str, Field(examples=_TYPE_EXAMPLES)]
 Version = Annotated[str, Field(json_schema_extra={"pattern": _VERSION})]
 
 
-def _quantity(pattern: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples)})
+def _exact(value: float) -> float:
+    if (1 << 53) <= value < math.inf:  # what some readers of JSON do not keep exactly
+        raise ValueError(f"{value} is too large; leave it out for no limit")
+    return value
 
 
-_RATE = _quantity(r"^\s*\d+\s*/\s*(\d*\s*)(ms|s|min|m|h)\s*$", "100/s", "10/min")
-_DURATION = _quantity(r"^\s*(\d+(\.\d+)?|\.\d+)\s*(ms|s|min|m|h)\s*$", "500ms", "2s", "1m")
-_SIZE = _quantity(r"^\s*(\d+(\.\d+)?|\.\d+)\s*([kKmMgG]i?)?[bB]\s*$", "64KiB", "1MiB")
-Rate = Annotated[Any, _RATE]
-Duration = Annotated[Any, _DURATION]
-Size = Annotated[Any, _SIZE]
-Count = Annotated[Any, WithJsonSchema({"type": "integer", "exclusiveMinimum": 0})]
+_Exact = AfterValidator(_exact)
+ExactCount = Annotated[int, Field(gt=0), _Exact]
+ExactSize = Annotated[SizeOrNone, _Exact]
+ExactSeconds = Annotated[Seconds, _Exact]
 
 
 class Shape(BaseModel):
@@ -110,16 +112,26 @@ class ReturnsShape(_Short):
 class LimitsShape(Shape):
     """What a sandbox may do with a function."""
 
-    rate: Rate = Field(default=None, description="Calls in a time, such as 100/s or 10/min.")
-    burst: Count = Field(default=None, description="Calls at once before the rate counts.")
-    concurrency: Count = Field(default=None, description="Calls at the same time.")
-    timeout: Duration = Field(default=None, description="How long a call may take, such as 2s.")
-    max_bytes: Size = Field(
-        default=None, description="Size of a call's arguments, and of its result, such as 1MiB."
+    rate: Rate | None = Field(default=None, description="Calls in a time, such as 100/s or 10/min.")
+    burst: ExactCount | None = Field(
+        default=None, description="Calls at once before the rate counts."
     )
-    max_bytes_in: Size = Field(default=None, description="Size of a call's arguments.")
-    max_bytes_out: Size = Field(default=None, description="Size of a call's result.")
-    calls: Count = Field(default=None, description="Calls in a sandbox's whole life.")
+    concurrency: ExactCount | None = Field(default=None, description="Calls at the same time.")
+    timeout: ExactSeconds | None = Field(
+        default=None, description="How long a call may take, such as 2s; a number is in seconds."
+    )
+    max_bytes: ExactSize | None = Field(
+        default=None,
+        description="Size of a call's arguments, and of its result, such as 1MiB; a number is in "
+        "bytes.",
+    )
+    max_bytes_in: ExactSize | None = Field(
+        default=None, description="Size of a call's arguments; a number is in bytes."
+    )
+    max_bytes_out: ExactSize | None = Field(
+        default=None, description="Size of a call's result; a number is in bytes."
+    )
+    calls: ExactCount | None = Field(default=None, description="Calls in a sandbox's whole life.")
 
 
 class DeprecatedShape(Shape):

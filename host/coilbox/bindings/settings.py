@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, validate_call
+from pydantic import BeforeValidator, ConfigDict, ValidationError, validate_call
 
 from coilbox.errors import ExtensionError
-from coilbox.support.fields import Seconds, Size
-from coilbox.support.units import parse_seconds
+from coilbox.support.fields import Count, Duration, Seconds, Size
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,12 +64,6 @@ def _path(value: object) -> object:
     raise ValueError(f"{value!r} is not a path")
 
 
-def _seconds(value: object) -> object:
-    return parse_seconds(value) if isinstance(value, str) else value
-
-
-Count = Annotated[int, Field(gt=0)]
-Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
 HostPath = Annotated[Path, BeforeValidator(_path)]
 
 

@@ -21,11 +21,11 @@ from coilbox.support.units import format_size
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LIMIT_TYPES = {
-    ("seconds", True): ("SECONDS", types.seconds),
+    ("seconds", True): ("SECONDS", types.or_none(types.seconds)),
     ("bytes", False): ("SIZE", types.size),
-    ("bytes", True): ("SIZE", types.size_or_none),
+    ("bytes", True): ("SIZE", types.or_none(types.size)),
     ("count", False): ("COUNT", types.count),
-    ("count", True): ("COUNT", types.count_or_none),
+    ("count", True): ("COUNT", types.or_none(types.count)),
 }
 
 

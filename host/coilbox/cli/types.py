@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import click
 
 from coilbox.errors import UsageError
 from coilbox.mounts import Mount, Scratch
-from coilbox.support.units import parse_seconds, parse_size
+from coilbox.support.units import is_none, parse_seconds, parse_size
 
 
 def size(text: str) -> int:
@@ -25,27 +27,30 @@ def size(text: str) -> int:
 
 def count(text: str) -> int:
     """The number ``1000``."""
-    if not text.strip().isdecimal() or int(text) == 0:
+    if not re.fullmatch("[0-9]{1,30}", text.strip()) or int(text) == 0:
         raise click.BadParameter(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
-def size_or_none(text: str) -> float:
-    """Bytes of ``256MiB``, infinity for ``none``."""
-    return math.inf if text.strip().lower() == "none" else size(text)
-
-
-def count_or_none(text: str) -> float:
-    """The number ``1000``, infinity for ``none``."""
-    return math.inf if text.strip().lower() == "none" else count(text)
-
-
 def seconds(text: str) -> float:
-    """Seconds of ``30``, ``500ms`` or ``none``."""
+    """Seconds of ``30`` or ``500ms``."""
     try:
         return parse_seconds(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def or_none(convert: Callable[[str], float]) -> Callable[[str], float]:
+    """Infinity for ``none``, and else what a type gives.
+
+    Args:
+        convert: the type, such as :func:`size`.
+    """
+
+    def convert_or_none(text: str) -> float:
+        return math.inf if is_none(text) else convert(text)
+
+    return convert_or_none
 
 
 def mount(text: str) -> Mount:

@@ -1,47 +1,60 @@
-"""The types of a profile's values: how each is written, checked and described in the schema."""
+"""The types of values in YAML files and settings: how each is written, checked and described."""
 
 from __future__ import annotations
 
 import datetime
 import math
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from coilbox.errors import UsageError
 from coilbox.mounts import guest_components
-from coilbox.support.units import parse_seconds, parse_size
-
-_SIZE_PATTERN = r"^\s*(\d+(\.\d+)?|\.\d+)\s*(([kKmMgG]i?)?[bB])?\s*$"
-_SIZE_OR_NONE_PATTERN = r"^\s*(((\d+(\.\d+)?|\.\d+)\s*(([kKmMgG]i?)?[bB])?)|none)\s*$"
-_DURATION_PATTERN = r"^\s*(\d+(\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?\s*$"
-_SECONDS_PATTERN = r"^\s*((\d+(\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?|none)\s*$"
-
-
-def _size(value: object) -> object:
-    return parse_size(value) if isinstance(value, str) else value
-
-
-def _seconds(value: object) -> object:
-    return parse_seconds(value) if isinstance(value, str) else value
+from coilbox.support.units import (
+    is_none,
+    none_pattern,
+    parse_rate,
+    parse_seconds,
+    parse_size,
+    rate_pattern,
+    seconds_pattern,
+    size_pattern,
+)
 
 
-def _size_or_none(value: object) -> object:
-    return math.inf if _is_none(value) else _whole(_size(value))
+def _text_as(parse: Callable[[str], Any]) -> BeforeValidator:
+    """Texts are parsed; what is a number already stays as it is."""
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
-def _count_or_none(value: object) -> object:
-    return math.inf if _is_none(value) else _whole(value)
+def _none_or(parse: Callable[[str], Any], wanted: str, kinds: Any = int) -> BeforeValidator:
+    """``none`` is infinity, other texts are parsed, and a number stays as it is.
+
+    Args:
+        parse: reads a text.
+        wanted: what the value should have been, for the error.
+        kinds: the types of numbers that it may be.
+    """
+
+    def convert(value: object) -> object:
+        if isinstance(value, str):
+            return math.inf if is_none(value) else parse(value)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise ValueError(f"{value!r} is not {wanted}, or none for no limit")
+        return value
+
+    return BeforeValidator(convert)
 
 
-def _is_none(value: object) -> bool:
-    return isinstance(value, str) and value.strip().lower() == "none"
+def _no_count(text: str) -> int:
+    raise ValueError(f"{text!r} is not a whole number, or none for no limit")
 
 
-def _whole(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{value!r} is not a whole number, or none for no limit")
-    return value
+def _rate(value: object) -> tuple[int, float]:
+    if isinstance(value, str):
+        return parse_rate(value)
+    raise ValueError(f"{value!r} is not a rate like 100/s or 10/min")
 
 
 def _moment(value: object) -> object:
@@ -67,75 +80,60 @@ def _variable(name: str) -> str:
     return name
 
 
+def _schema(number: str, pattern: str, *examples: str | float, least: int = 1) -> WithJsonSchema:
+    """A number or a text.
+
+    Args:
+        number: JSON Schema's type of the number.
+        pattern: what the text looks like.
+        examples: for editors.
+        least: 1 if the number is above 0, 0 if it may be 0.
+    """
+    bound = {"exclusiveMinimum": 0} if least else {"minimum": 0}
+    return WithJsonSchema(
+        {
+            "anyOf": [{"type": number, **bound}, {"type": "string", "pattern": pattern}],
+            "examples": list(examples),
+        }
+    )
+
+
 Size = Annotated[
     int,
-    BeforeValidator(_size),
+    _text_as(parse_size),
     Field(gt=0),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": _SIZE_PATTERN},
-            ],
-            "examples": ["256MiB", "1GB", 65536],
-        }
-    ),
+    _schema("integer", size_pattern(), "256MiB", "1GB", 65536),
 ]
 SizeOrNone = Annotated[
     int | float,
-    BeforeValidator(_size_or_none),
+    _none_or(parse_size, "a size like 256MiB"),
     Field(gt=0),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": _SIZE_OR_NONE_PATTERN},
-            ],
-            "examples": ["256MiB", "1GB", 65536, "none"],
-        }
-    ),
+    _schema("integer", size_pattern(none=True), "256MiB", "1GB", 65536, "none"),
 ]
+Count = Annotated[int, Field(gt=0)]
 CountOrNone = Annotated[
     int | float,
-    BeforeValidator(_count_or_none),
+    _none_or(_no_count, "a whole number"),
     Field(gt=0),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^\s*none\s*$"},
-            ],
-            "examples": [1000, "none"],
-        }
-    ),
+    _schema("integer", none_pattern(), 1000, "none"),
 ]
-Moment = Annotated[datetime.datetime, BeforeValidator(_moment)]
+Duration = Annotated[
+    float,
+    _text_as(parse_seconds),
+    Field(ge=0, allow_inf_nan=False),
+    _schema("number", seconds_pattern(), "1ms", 0.001, least=0),
+]
 Seconds = Annotated[
     float,
-    BeforeValidator(_seconds),
+    _none_or(parse_seconds, "a duration like 30, 1.5s or 500ms", int | float),
     Field(gt=0),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": _SECONDS_PATTERN},
-            ],
-            "examples": ["500ms", "30s", "2m", "none", 1.5],
-        }
-    ),
+    _schema("number", seconds_pattern(none=True), "500ms", "30s", "2m", "none", 1.5),
 ]
-Resolution = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": _DURATION_PATTERN},
-            ],
-            "examples": ["1ms", 0.001],
-        }
-    ),
+Rate = Annotated[
+    tuple[int, float],
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "string", "pattern": rate_pattern(), "examples": ["100/s", "10/min"]}),
 ]
+Moment = Annotated[datetime.datetime, BeforeValidator(_moment)]
 GuestPath = Annotated[str, AfterValidator(_guest_path), Field(pattern="^/")]
 Variable = Annotated[str, AfterValidator(_variable)]
