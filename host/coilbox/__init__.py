@@ -47,9 +47,10 @@ from coilbox.errors import (
     WorkerCrashed,
     WrittenBytesLimitExceeded,
 )
-from coilbox.images import Image, open_image
+from coilbox.images import Image
 from coilbox.limits import Limits, Usage
 from coilbox.mounts import Mount, Scratch
+from coilbox.provision import open_image
 from coilbox.results import Result
 from coilbox.sandbox import Sandbox
 from coilbox.stream import Output, RunStream

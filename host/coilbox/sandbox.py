@@ -23,9 +23,10 @@ from coilbox.errors import (
     SandboxStoppedError,
     UsageError,
 )
-from coilbox.images import Image, open_image
+from coilbox.images import Image
 from coilbox.limits import DEFAULT_LIMITS, Limits, Usage
 from coilbox.mounts import Mount, Scratch
+from coilbox.provision import open_image
 from coilbox.results import Result
 from coilbox.session.arguments import (
     checked_extensions,

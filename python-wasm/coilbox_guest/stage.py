@@ -17,7 +17,7 @@ from coilbox.codec import decode, encode
 from coilbox.engines import get_engine
 from coilbox.engines.protocol import HostImport, Instance, Program, StopGuest
 from coilbox.errors import BuildError, CoilboxError
-from coilbox.images import ABI_VERSION, Image, ImageInfo
+from coilbox.images import ABI_VERSION, ImageInfo
 from coilbox.limits import Limits
 from coilbox.session.programs import IMPORTS
 from coilbox.support.cache import Cache, sha256
@@ -45,7 +45,7 @@ class StageProgram:
         stage = _StageImage(wasm, poll_page, cache)
         imports = [_WITH_ENVIRONMENT.get(item.name, item) for item in IMPORTS]
         self.poll_page = poll_page
-        self.program: Program = get_engine("wasmtime").load(cast(Image, stage), imports, progress)
+        self.program: Program = get_engine("wasmtime").load(stage, imports, progress)
 
     def close(self) -> None:
         """Free the code. Calling it twice is not allowed."""

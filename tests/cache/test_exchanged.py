@@ -95,7 +95,7 @@ def copied(image: Image, engine: str, tmp_path: Path) -> Image:
         pass
     chosen: Any = get_engine(engine)
     if engine == "native":
-        entries = [("native", chosen._key(image, chosen.compiled_variant(image)))]
+        entries = [("native", chosen._key(image, chosen.best_variant(image)))]
         profile = ("native-profile", _profile_key(image))
         if image.cache.get(*profile) is not None:
             entries.append(profile)

@@ -134,17 +134,56 @@ def test_options_of_build(cli: Cli, builds: list[tuple[Path, dict[str, Any]]]) -
 def test_a_wrong_build_file(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("variant: mine\npreload: json\n")
-    outcome = cli("image", "build", "--config", str(path))
+    outcome = cli("image", "build", str(path))
     assert outcome.code == exits.USAGE
     assert outcome.err.startswith(f"coilbox: {path}:2:1: preload: ")
 
 
-def test_a_profile_goes_with_the_best_tier(cli: Cli, cache: Path) -> None:
-    outcome = cli("image", "compile", "--profile", "--tier", "quick")
+def test_pgo_goes_with_the_best_tier(cli: Cli, cache: Path) -> None:
+    outcome = cli("image", "compile", "--pgo", "--tier", "quick")
     assert outcome.code == exits.USAGE
-    assert "--profile goes with the tier full, not with quick" in outcome.err
+    assert "--pgo goes with the tier full, not with quick" in outcome.err
 
 
 def test_info_says_for_which_engines_it_is_compiled(cli: Cli, cache: Path) -> None:
     assert "compiled      for no engine yet" in cli("image", "info").out
     assert json.loads(cli("image", "info", "--json").out)["compiled"] == []
+
+
+@pytest.mark.usefixtures("cache", "builds")
+def test_every_command_takes_the_same_words(cli: Cli, tmp_path: Path) -> None:
+    assert cli("image", "build", "--name", "web").out.startswith(f"web  {KEY[:12]}  ")
+    file = str(configs() / "guest" / "default.yaml")
+    folder = str(tmp_path / "cache" / "images" / KEY)
+    for word in ("web", "default", KEY, KEY[:8], file, folder):
+        for given in ([word], ["--image", word]):
+            for command in ("build", "info"):
+                assert json.loads(cli("image", command, *given, "--json").out)["key"] == KEY
+    assert "web" in cli("image", "list").out
+    assert json.loads(cli("image", "info", "web", "--json").out)["names"] == ["default", "web"]
+    outcome = cli("run", "--image", "web", "-c", "print(6 * 7)")
+    assert outcome == (0, "42\n", "")
+
+
+@pytest.mark.usefixtures("cache", "builds")
+def test_an_unknown_image_is_the_same_error_everywhere(cli: Cli) -> None:
+    cli("image", "build", "--name", "web")
+    for command in (
+        ["image", "build", "wob"],
+        ["image", "compile", "wob"],
+        ["image", "info", "wob"],
+        ["run", "--image", "wob", "-c", ""],
+        ["repl", "--image", "wob"],
+        ["bench", "--image", "wob", "--no-peers"],
+        ["bench", "wob", "--no-peers"],
+    ):
+        outcome = cli(*command)
+        assert outcome.code == exits.HOST
+        assert outcome.err.startswith("coilbox: there is no image 'wob'; names: web; guest builds:")
+
+
+@pytest.mark.usefixtures("cache")
+def test_only_a_guest_build_can_be_built(cli: Cli) -> None:
+    outcome = cli("image", "build", KEY[:8], "--force")
+    assert outcome.code == exits.USAGE
+    assert "is an image and no guest build" in outcome.err

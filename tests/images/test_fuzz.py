@@ -9,8 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from coilbox import open_image
 from coilbox.errors import ImageError
-from coilbox.images import Image, open_image
+from coilbox.images import Image
 from coilbox.support import cache as cache_module
 from coilbox.support.cache import Cache, CacheWarning
 from fuzzing import explore, mutated

@@ -16,9 +16,10 @@ import pytest
 
 import coilbox_guest.build
 from coilbox.errors import ImageError
-from coilbox.images import Image, ImageInfo, ImageStore, open_image
+from coilbox.images import Image, ImageInfo, ImageStore
 from coilbox.images import store as store_module
 from coilbox.images.recipe import recipe_key
+from coilbox.provision import build_image, open_image
 from coilbox.support.cache import Cache, CacheWarning
 from coilbox.support.resources import configs
 
@@ -65,11 +66,11 @@ def builds(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]
     """Replaces the builder by one that publishes a small image; what it was called with."""
     calls: list[dict[str, Any]] = []
 
-    def build_image(config: Path, **options: Any) -> Path:
+    def build(config: Path, **options: Any) -> Path:
         calls.append({"config": config, **options})
         return publish(cache, recipe_key(config, options["hash_seed"]))
 
-    monkeypatch.setattr(coilbox_guest.build, "build_image", build_image)
+    monkeypatch.setattr(coilbox_guest.build, "build_image", build)
     return calls
 
 
@@ -101,8 +102,16 @@ def test_the_default_is_built_once(cache: Cache, builds: list[dict[str, Any]]) -
     assert open_image("default").digest == image.digest
     assert open_image() is image
     assert [call["config"] for call in builds] == [DEFAULT]
-    assert ImageStore(cache).open().key == image.key
+    assert ImageStore(cache).open().key == build_image().key == image.key
     assert len(builds) == 1
+
+
+def test_a_store_finds_and_never_builds(cache: Cache, builds: list[dict[str, Any]]) -> None:
+    with pytest.raises(ImageError, match=r"'default' is not built; run: coilbox image build$"):
+        ImageStore(cache).open()
+    with pytest.raises(ImageError, match=r"not built; run: coilbox image build tailcall$"):
+        ImageStore(cache).open("tailcall")
+    assert builds == []
 
 
 def test_another_cache_is_another_image(
@@ -115,20 +124,19 @@ def test_another_cache_is_another_image(
 
 
 def test_a_damaged_image_is_built_again(cache: Cache, builds: list[dict[str, Any]]) -> None:
-    image = ImageStore(cache).open()
+    image = build_image()
     (image.path / "guest.wasm").write_bytes(b"x")
     with pytest.warns(CacheWarning, match=r"guest\.wasm has 1 bytes instead of 68"):
-        again = ImageStore(cache).open()
+        again = build_image()
     assert len(builds) == 2
     assert again.read("guest.wasm").startswith(b"\0asm")
 
 
 def test_force_and_seed(cache: Cache, builds: list[dict[str, Any]]) -> None:
-    store = ImageStore(cache)
-    assert store.ensure(DEFAULT, hash_seed=5).key == recipe_key(DEFAULT, 5)
-    assert store.ensure(DEFAULT, hash_seed=5).key != store.ensure(DEFAULT).key
+    assert build_image(hash_seed=5).key == recipe_key(DEFAULT, 5)
+    assert build_image(hash_seed=5).key != build_image().key
     assert len(builds) == 2
-    store.ensure(DEFAULT, force=True)
+    build_image(force=True)
     assert builds[2]["force"] is True
 
 
@@ -159,9 +167,9 @@ def test_unknown_names(cache: Cache) -> None:
     with pytest.raises(ImageError) as caught:
         open_image("nothing")
     text = str(caught.value)
-    assert "there is no image or guest build 'nothing'; guest builds: default" in text
+    assert "there is no image 'nothing'; names: none; guest builds: default" in text
     assert f"images in {cache.root}: {'ab' * 6}" in text
-    with pytest.raises(ImageError, match="there is no image or guest build 'cdcdcd'"):
+    with pytest.raises(ImageError, match="there is no image 'cdcdcd'"):
         open_image("cdcdcd")
     publish(cache, "ab" * 31 + "cc")
     with pytest.raises(ImageError, match=r"several images begin with abab.*give more digits"):
@@ -229,7 +237,7 @@ def test_list_and_verify(cache: Cache) -> None:
 
 def test_prune(cache: Cache, builds: list[dict[str, Any]]) -> None:
     store = ImageStore(cache)
-    current = store.open().key
+    current = build_image().key
     old, recent, damaged = ("aa" * 32, "bb" * 32, "cc" * 32)
     for key in (old, recent, damaged):
         publish(cache, key)
@@ -268,7 +276,7 @@ def test_opening_is_light_and_quick(
     open_image()
     code = (
         "import sys, json\n"
-        "from coilbox.images import open_image\n"
+        "from coilbox.provision import open_image\n"
         "open_image()\n"
         "heavy = ('pydantic', 'yaml', 'rich', 'coilbox_guest', 'zstandard')\n"
         "print(json.dumps([name for name in heavy if name in sys.modules]))\n"

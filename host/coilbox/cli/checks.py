@@ -190,7 +190,8 @@ def _image(name: str) -> Finding:
 
     image = find_image(name)
     if image is None:
-        return Finding("warning", "not built; the first run builds it", build_command(name))
+        advice = f"run: {_build_command(name)}"
+        return Finding("warning", "not built; the first run builds it", advice)
     damage = check(image.path, full=True)
     if damage is not None:
         return Finding("failure", damage, "run: coilbox image build --force")
@@ -199,25 +200,22 @@ def _image(name: str) -> Finding:
     )
 
 
-def find_image(name: str) -> Image | None:
+def _build_command(word: str) -> str:
+    from coilbox.images.store import ImageStore, build_command
+
+    return build_command(ImageStore().resolve(word))
+
+
+def find_image(word: str) -> Image | None:
     """An image, None if it was never built; unlike ``open_image`` it builds none.
 
     Raises:
         ImageError: it is not usable, or nothing has that name.
     """
     from coilbox.images import ImageStore
-    from coilbox.images.recipe import recipe_key
 
     store = ImageStore()
-    config = store.config(name)
-    if config is not None and store.cache.get("images", recipe_key(config)) is None:
-        return None
-    return store.open(name)
-
-
-def build_command(name: str) -> str:
-    """What builds an image that was never built."""
-    return "run: coilbox image build" + ("" if name == "default" else f" --config {name}")
+    return store.find(store.resolve(word))
 
 
 def _compiled(name: str) -> Finding:

@@ -8,13 +8,14 @@ import json
 import click
 
 from coilbox.cli import exits
+from coilbox.cli.words import image_words
 
 _MARKS = {"ok": "ok  ", "warning": "warn", "failure": "FAIL", "skipped": "-   "}
 _COLOURS = {"ok": "green", "warning": "yellow", "failure": "red", "skipped": None}
 
 
 @click.command("doctor")
-@click.option("--image", metavar="NAME", default="default", help="The image to look at.")
+@image_words
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(image: str, as_json: bool) -> int:
     """Check this machine: packages, cache, image, limits, and a run from end to end.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coilbox.cli import exits
+from coilbox.cli.words import image_words
 from coilbox.support.units import format_size
 
 if TYPE_CHECKING:
@@ -24,59 +25,57 @@ def command() -> None:
 
 
 @command.command("build")
-@click.option(
-    "--config",
-    metavar="FILE|NAME",
-    default="default",
-    show_default=True,
-    help="The guest build: a YAML file, or the name of one that comes with coilbox.",
-)
+@image_words
+@click.option("--name", metavar="NAME", help="What the image is called from now on.")
 @click.option("--force", is_flag=True, help="Build it even if it is there.")
 @click.option(
     "--hash-seed",
-    type=click.IntRange(0, (1 << 32) - 1),
+    type=click.IntRange(1, (1 << 32) - 1),
     help="The seed of string hashes, to build the same image again; random if left out.",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @_json
-def build(config: str, force: bool, hash_seed: int | None, quiet: bool, as_json: bool) -> None:
-    """Build an image, if it is not there."""
-    from coilbox.errors import UsageError
-    from coilbox.images import ImageStore
+def build(
+    image: str, name: str | None, force: bool, hash_seed: int | None, quiet: bool, as_json: bool
+) -> None:
+    """Build an image, if it is not there.
+
+    IMAGE is a guest build: a YAML file, or the name of one that comes with coilbox. A name that
+    was given to an image builds it again, from the same file.
+    """
+    from coilbox.provision import build_image
     from coilbox.support.progress import progress_for
 
-    store = ImageStore()
-    path = store.config(config)
-    if path is None:
-        raise UsageError(f"there is no guest build {config!r}; give a YAML file or its name")
-    image = store.ensure(path, hash_seed=hash_seed, force=force, progress=progress_for(quiet=quiet))
+    built = build_image(
+        image, name=name, hash_seed=hash_seed, force=force, progress=progress_for(quiet=quiet)
+    )
     if as_json:
-        _print_json(_facts(image))
+        _print_json(_facts(built))
     else:
-        click.echo(f"{image.name}  {image.key[:12]}  {format_size(image.size)}  {image.path}")
+        click.echo(f"{built.name}  {built.key[:12]}  {format_size(built.size)}  {built.path}")
 
 
 @command.command("compile")
-@click.argument("image", default="default")
+@image_words
 @click.option("--tier", metavar="NAME", help="A tier of configs/engines; the best if left out.")
 @click.option(
-    "--profile",
+    "--pgo",
     is_flag=True,
     help="First count what takes the time, in programs of the benchmark and the standard library.",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Compilers at once; one for each processor.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def compile_(image: str, tier: str | None, profile: bool, jobs: int | None, quiet: bool) -> None:
+def compile_(image: str, tier: str | None, pgo: bool, jobs: int | None, quiet: bool) -> None:
     """Compile an image for the native engine, which takes minutes; it then runs by default."""
     from coilbox.engines.native import NativeEngine, Settings
-    from coilbox.images import open_image
+    from coilbox.provision import open_image
     from coilbox.support.progress import progress_for
 
     best = Settings().best_tier
-    if profile and tier not in (None, best):
-        raise click.UsageError(f"--profile goes with the tier {best}, not with {tier}")
+    if pgo and tier not in (None, best):
+        raise click.UsageError(f"--pgo goes with the tier {best}, not with {tier}")
     engine, opened, progress = NativeEngine(), open_image(image), progress_for(quiet=quiet)
-    if profile:
+    if pgo:
         from coilbox.training.profile import take_profile
 
         take_profile(engine, opened, jobs=jobs, progress=progress)
@@ -91,38 +90,39 @@ def list_(as_json: bool) -> None:
     from coilbox.images import ImageStore
 
     store = ImageStore()
-    images = store.images()
+    images, names = store.images(), store.names()
     if as_json:
-        _print_json([_facts(image) for image in images])
+        _print_json([_facts(image) | {"names": names.get(image.key, [])} for image in images])
         return
     if not images:
         click.echo(f"no images in {store.cache.root}; run: coilbox image build", err=True)
     for image in images:
         used = _last_used(image).strftime("%Y-%m-%d %H:%M")
-        click.echo(f"{image.key[:12]}  {image.variant:12}  {format_size(image.size):>9}  {used}")
+        own = " ".join(names.get(image.key, []))
+        line = f"{image.key[:12]}  {image.variant:12}  {format_size(image.size):>9}  {used}  {own}"
+        click.echo(line.rstrip())
 
 
 @command.command("info")
-@click.argument("image", default="default")
+@image_words
 @_json
 def info(image: str, as_json: bool) -> None:
-    """What an image is made of; IMAGE is a name, key, folder or build file.
+    """Details of an image: its key, files and digests, and for which engines it is compiled.
 
     Builds nothing: an image that is missing is an error.
     """
-    from coilbox.cli.checks import build_command, find_image
-    from coilbox.errors import ImageError
+    from coilbox.images import ImageStore
 
-    found = find_image(image)
-    if found is None:
-        raise ImageError(f"image {image!r} is not built; {build_command(image)}")
-    facts = _facts(found)
+    store = ImageStore()
+    found = store.open(image)
+    facts = _facts(found) | {"names": store.names().get(found.key, [])}
     if as_json:
         _print_json(facts | {"manifest": dict(found.manifest)})
         return
     facts["bytes"] = format_size(facts["bytes"])
     facts["memory_bytes"] = format_size(facts["memory_bytes"])
     facts["compiled"] = ", ".join(facts["compiled"]) or "for no engine yet"
+    facts["names"] = ", ".join(facts["names"]) or "none"
     for name, value in facts.items():
         click.echo(f"{name:13} {value}")
     for name, file in found.manifest["files"].items():

@@ -11,10 +11,11 @@ import click
 
 from coilbox.bindings import load_extension
 from coilbox.cli import types
+from coilbox.cli.words import image_option
 from coilbox.engines import ENGINE_NAMES, choose_engine
-from coilbox.images import open_image
 from coilbox.limits import DEFAULT_LIMITS, LIMITS, Limits, LimitSpec
 from coilbox.mounts import Mount, Scratch
+from coilbox.provision import open_image
 from coilbox.sandbox import Isolation, Sandbox
 from coilbox.support.units import format_size
 
@@ -95,7 +96,7 @@ _OPTIONS = (
         help="A YAML file with all of these, or default, deterministic, strict or trusted. "
         "Options given here come on top of it.",
     ),
-    click.option("--image", metavar="NAME", help="The image: a name, key, folder or build file."),
+    image_option,
     click.option(
         "--engine",
         type=click.Choice(["auto", *ENGINE_NAMES]),
@@ -160,7 +161,7 @@ def open_sandbox(
     options["isolation"] = isolation or options["isolation"]
     opened = open_image(image or options["image"])
     chosen = choose_engine(options["engine"], opened)
-    if not chosen.compiled(opened):
+    if chosen.compiled_variant(opened) is None:
         from coilbox.session.programs import load_program
         from coilbox.support.progress import progress_for
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
+from coilbox.engines.protocol import Engine, GuestModule
 from coilbox.engines.space import address_space
 from coilbox.errors import EngineError, UsageError
-
-if TYPE_CHECKING:
-    from coilbox.engines.native import NativeEngine
-    from coilbox.engines.protocol import Engine
-    from coilbox.images import Image
 
 ENGINE_NAMES = ("wasmtime", "native")
 """All engines. Wasmtime compiles an image in seconds, native in minutes."""
@@ -36,36 +31,34 @@ def get_engine(name: str) -> Engine:
     raise UsageError(f"there is no engine {name!r}; there are: auto, {', '.join(ENGINE_NAMES)}")
 
 
-def is_compiled(name: str, image: Image) -> bool:
-    """Whether an engine works on this machine and has the image compiled in the cache.
+def compiled_variant(name: str, module: GuestModule) -> str | None:
+    """How an engine has a module compiled in the cache; None if it has not, or works not here.
 
     Raises:
         UsageError: there is no engine of that name.
     """
     try:
-        return get_engine(name).compiled(image)
+        return get_engine(name).compiled_variant(module)
     except EngineError:
-        return False
+        return None
 
 
-def compiled_for(image: Image) -> list[str]:
-    """The engines that have an image compiled, the native one with how: ``native (full)``."""
-    found = []
-    for name in ENGINE_NAMES:
-        if is_compiled(name, image):
-            engine = get_engine(name)
-            variant = engine.compiled_variant(image) if isinstance(engine, _native()) else None
-            found.append(f"{name} ({variant})" if variant else name)
-    return found
+def is_compiled(name: str, module: GuestModule) -> bool:
+    """Whether an engine works on this machine and has a module compiled in the cache.
+
+    Raises:
+        UsageError: there is no engine of that name.
+    """
+    return compiled_variant(name, module) is not None
 
 
-def _native() -> type[NativeEngine]:
-    from coilbox.engines.native import NativeEngine
+def compiled_for(module: GuestModule) -> list[str]:
+    """The engines that have a module compiled, the native one with how: ``native (full)``."""
+    found = [(name, compiled_variant(name, module)) for name in ENGINE_NAMES]
+    return [f"{name} ({how})" if how else name for name, how in found if how is not None]
 
-    return NativeEngine
 
-
-def choose_engine(name: str, image: Image) -> Engine:
+def choose_engine(name: str, image: GuestModule) -> Engine:
     """The engine to run an image on: ``auto`` is native if the image is compiled for it.
 
     The choice of ``auto`` for an image stays the same in a process.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from coilbox.images import Image
-    from coilbox.support.progress import Progress
+from coilbox.support.cache import Cache
+from coilbox.support.progress import Progress
 
 
 class StopGuest(BaseException):
@@ -55,6 +54,45 @@ class KernelSources(NamedTuple):
 
 NO_SOURCES = KernelSources(None, False)
 """All calls are the host functions'."""
+
+
+class PollPage(Protocol):
+    """Addresses in linear memory by which a guest is stopped."""
+
+    @property
+    def poll_page(self) -> int:
+        """The page that the host protects to stop the guest."""
+
+    @property
+    def poll_size(self) -> int:
+        """Bytes of the poll page."""
+
+    @property
+    def eval_breaker(self) -> int:
+        """The main thread state's eval_breaker word; 0 if it is not known yet."""
+
+
+class GuestModule(Protocol):
+    """A module that can be compiled, and where its compiled code is kept."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the module, as hexadecimal digits."""
+
+    @property
+    def cache(self) -> Cache:
+        """The cache that compiled code goes to."""
+
+    @property
+    def info(self) -> PollPage:
+        """Addresses that compiled code and its engine need."""
+
+    def read(self, name: str) -> bytes:
+        """A file of the module's image; ``guest.wasm`` is the module itself.
+
+        Raises:
+            ImageError: the file is damaged.
+        """
 
 
 class Instance(Protocol):
@@ -135,17 +173,25 @@ class Program(Protocol):
 
 
 class Engine(Protocol):
-    """Turns images into programs."""
+    """Turns modules into programs."""
 
     name: str
 
-    def compiled(self, image: Image) -> bool:
-        """Whether ``load`` would find compiled code in the cache."""
+    def compiled_variant(self, module: GuestModule) -> str | None:
+        """How the module is compiled in the cache, in words, where an engine has several ways.
+
+        Empty if it has one way only; None if ``load`` would find nothing.
+        """
 
     def load(
-        self, image: Image, imports: Sequence[HostImport], progress: Progress | None = None
+        self, module: GuestModule, imports: Sequence[HostImport], progress: Progress | None = None
     ) -> Program:
-        """Compile the image, or take it from the cache, and bind its imports.
+        """Compile the module, or take it from the cache, and bind its imports.
+
+        Args:
+            module: what to run.
+            imports: what the module imports.
+            progress: where compiling is shown; None chooses by what stderr is.
 
         Raises:
             EngineError: it cannot be compiled or loaded.

@@ -1,6 +1,6 @@
-"""Guest images: opening, listing, verifying and pruning them; building one that is missing."""
+"""Guest images: finding, listing, verifying and pruning them."""
 
 from coilbox.images.image import ABI_VERSION, Image, ImageInfo
-from coilbox.images.store import ImageStore, open_image
+from coilbox.images.store import ImageStore
 
-__all__ = ["ABI_VERSION", "Image", "ImageInfo", "ImageStore", "open_image"]
+__all__ = ["ABI_VERSION", "Image", "ImageInfo", "ImageStore"]

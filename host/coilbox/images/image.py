@@ -80,7 +80,7 @@ class Image:
     """
 
     def __init__(self, name: str, entry: Entry, cache: Cache) -> None:
-        """Use :func:`coilbox.images.open_image`.
+        """Use :func:`coilbox.open_image`.
 
         Raises:
             ImageError: it is of another version, or its manifest lacks something.

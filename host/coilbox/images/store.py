@@ -1,140 +1,83 @@
-"""The images in the cache: opened by name, built when missing, listed, verified, pruned."""
+"""The images in the cache: found by name, listed, verified, pruned."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import re
+import shlex
 import shutil
-import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from coilbox.errors import ImageError, UsageError
+from coilbox.errors import ImageError
+from coilbox.images import names
 from coilbox.images.image import Image
+from coilbox.images.names import Reference, given_names, resolve, shipped_builds
 from coilbox.images.recipe import recipe_key
-from coilbox.support.cache import MANIFEST, Cache, check
-from coilbox.support.resources import configs
+from coilbox.support.cache import Cache, check
 
-if TYPE_CHECKING:
-    from coilbox.support.progress import Progress
-
-KIND = "images"
-_KEY = re.compile(r"[0-9a-f]{6,64}")
+KIND = names.IMAGES
 # What builds leave beside images, made again when needed. Steps only serve to resume a build.
 _STEPS, _FETCHED = "steps", ("members", "parts")
 _COMPILED = ("compiled", "native", "native-runtime", "guest-modules")
-_PROFILES = "native-profile"
-
-_opened: dict[tuple[str, str], Image] = {}
-_opening = threading.Lock()
-
-
-def open_image(name: str | os.PathLike[str] | None = None) -> Image:
-    """The image of that name, built now if it never was; opened once in a process.
-
-    Args:
-        name: a guest build's name (None: ``default``) or YAML file, an image's folder, or its key
-            (six digits of it are enough).
-
-    Raises:
-        ImageError: there is no such image, or it is damaged or of another version.
-        BuildError: it had to be built and could not be.
-        CacheError: the cache cannot be used.
-        UsageError: ``name`` is no name.
-    """
-    if name is None:
-        name = "default"
-    elif not isinstance(name, str | os.PathLike):
-        raise UsageError(f"image must be an Image, a name or a path, not {type(name).__name__}")
-    wanted = os.fspath(name)
-    # The environment is part of the name: a changed COILBOX_CACHE is another store.
-    known = (wanted, os.environ.get("COILBOX_CACHE", ""))
-    image = _opened.get(known)
-    if image is None:
-        with _opening:
-            image = _opened.get(known)
-            if image is None:
-                image = _opened[known] = ImageStore().open(wanted)
-    return image
+_KEPT = ("native-profile", names.KIND)
 
 
 class ImageStore:
-    """The images of one cache."""
+    """The images of one cache. Finds, checks and removes them; ``coilbox.provision`` builds."""
 
     def __init__(self, cache: Cache | None = None) -> None:
         self.cache = cache if cache is not None else Cache()
 
-    def open(self, name: str = "default", progress: Progress | None = None) -> Image:
-        """Open an image; see :func:`open_image`."""
-        path = Path(name)
-        if (path / MANIFEST).is_file():
-            return Image.from_folder(path.absolute(), self.cache)
-        config = self.config(name)
-        if config is not None:
-            return self.ensure(config, progress=progress)
-        keys = self._matching(name) if _KEY.fullmatch(name) else []
-        if len(keys) > 1:
-            raise ImageError(f"several images begin with {name}: give more digits")
-        if not keys:
-            raise ImageError(f"there is no image or guest build {name!r}; {self._choices()}")
-        entry = self.cache.get(KIND, keys[0])
-        if entry is None:
-            raise ImageError(f"image {keys[0]} is damaged; remove it with: coilbox image prune")
-        return Image(keys[0][:12], entry, self.cache)
-
-    def ensure(
-        self,
-        config: Path,
-        *,
-        hash_seed: int | None = None,
-        force: bool = False,
-        progress: Progress | None = None,
-    ) -> Image:
-        """The image of a guest build, built if it is missing or damaged.
-
-        Args:
-            config: the guest build's YAML file.
-            hash_seed: the seed of string hashes; None is random for each build.
-            force: build it even if it is there.
-            progress: where the build shows itself; None chooses by what stderr is.
+    def open(self, word: str = "default") -> Image:
+        """An image by any word for it; see :func:`coilbox.provision.open_image`.
 
         Raises:
-            BuildError: it could not be built.
-            PartError: a part could not be fetched.
-            CacheError: the cache cannot be used.
+            ImageError: there is no such image, it is damaged, of another version, or not built.
         """
-        key = recipe_key(config, hash_seed)
-        entry = None if force else self.cache.get(KIND, key)
-        if entry is None:
-            from coilbox.support.progress import progress_for
-            from coilbox_guest.build import build_image
+        reference = self.resolve(word)
+        image = self.find(reference)
+        if image is None:
+            raise ImageError(f"image {word!r} is not built; run: {build_command(reference)}")
+        return image
 
-            build_image(
-                config,
-                hash_seed=hash_seed,
-                cache=self.cache,
-                progress=progress or progress_for(),
-                force=force,
-            )
+    def resolve(self, word: str) -> Reference:
+        """The meaning of a word for an image.
+
+        Raises:
+            ImageError: nothing is called that; the message lists what is there.
+        """
+        return resolve(word, self.cache)
+
+    def find(self, reference: Reference) -> Image | None:
+        """The image that is meant; None if it is of a guest build and was never built, or is
+        damaged.
+
+        Raises:
+            ImageError: it is damaged and cannot be built again, or of another version.
+        """
+        if reference.folder is not None:
+            return Image.from_folder(reference.folder, self.cache)
+        if reference.key is not None:
+            entry = self.cache.get(KIND, reference.key)
+            if entry is None:
+                raise ImageError(_lost(reference, self.cache.has(KIND, reference.key)))
+        else:
+            assert reference.build is not None
+            key = recipe_key(reference.build, reference.hash_seed)
             entry = self.cache.get(KIND, key)
             if entry is None:
-                raise ImageError(f"image {key} was built and is gone again; build it once more")
-        return Image(config.stem, entry, self.cache)
+                return None
+        return Image(reference.name, entry, self.cache)
 
-    def config(self, name: str) -> Path | None:
-        """The guest build file of that name or path, if there is one."""
-        if name.endswith((".yaml", ".yml")):
-            path = Path(name).absolute()
-            if not path.is_file():
-                raise ImageError(f"there is no guest build file {name}")
-            return path
-        if re.fullmatch(r"[A-Za-z0-9_-]+", name):
-            path = configs() / "guest" / f"{name}.yaml"
-            return path if path.is_file() else None
-        return None
+    def names(self) -> dict[str, list[str]]:
+        """The names of each image that has some, by key: given ones, and shipped guest builds."""
+        found: dict[str, list[str]] = {}
+        for name, path in shipped_builds().items():
+            found.setdefault(recipe_key(path), []).append(name)
+        for name, key in given_names(self.cache).items():
+            found.setdefault(key, []).append(name)
+        return found
 
     def images(self) -> list[Image]:
         """All sound images of this version, the last used first; ``verify`` tells of the others."""
@@ -172,13 +115,13 @@ class ImageStore:
         Returns:
             What was removed, as ``kind/key``, and its bytes on disk.
         """
-        current = {recipe_key(path) for path in (configs() / "guest").glob("*.yaml")}
+        current = {recipe_key(path) for path in shipped_builds().values()}
         old = time.time() - days * 24 * 3600
         doomed = [(_STEPS, key) for key in self.cache.keys(_STEPS)]
         for key, damage in self.verify().items():
             if everything or damage or (self._last_used(key) < old and key not in current):
                 doomed.append((KIND, key))
-        for kind in (*_COMPILED, _PROFILES):
+        for kind in (*_COMPILED, *_KEPT):
             always = everything or (compiled and kind in _COMPILED)
             for key in self.cache.keys(kind):
                 if always or self.cache.last_used(kind, key) < old:
@@ -202,16 +145,26 @@ class ImageStore:
     def _last_used(self, key: str) -> float:
         return self.cache.last_used(KIND, key)
 
-    def _matching(self, start: str) -> list[str]:
-        return [key for key in self._keys() if key.startswith(start)]
 
-    def _choices(self) -> str:
-        builds = sorted(path.stem for path in (configs() / "guest").glob("*.yaml"))
-        images = [key[:12] for key in self._keys()]
-        return (
-            f"guest builds: {', '.join(builds)}; images in {self.cache.root}: "
-            f"{', '.join(images) or 'none'}"
-        )
+def build_command(reference: Reference) -> str:
+    """The command that builds the image of a guest build."""
+    words = ["coilbox", "image", "build"]
+    if reference.is_given:
+        words += [str(reference.build), "--name", reference.name]
+    elif reference.name != "default":
+        shipped = shipped_builds().get(reference.name) == reference.build
+        words.append(reference.name if shipped else str(reference.build))
+    if reference.hash_seed is not None:
+        words += ["--hash-seed", str(reference.hash_seed)]
+    return shlex.join(words)
+
+
+def _lost(reference: Reference, is_there: bool) -> str:
+    """The message for an image whose key is known and that cannot be opened."""
+    what = "is damaged" if is_there else "is no longer in the cache"
+    if reference.is_given:
+        return f"image {reference.name} {what}; run: {build_command(reference)}"
+    return f"image {reference.key} {what}; remove it with: coilbox image prune"
 
 
 def _bytes_on_disk(path: Path) -> int:

@@ -48,7 +48,7 @@ def ensure_compiled(image: Image, engine: str = "auto") -> str:
     chosen = choose_engine(engine, image)
     key = (image.digest, chosen.name)
     if key not in _compiled:
-        if not chosen.compiled(image):
+        if chosen.compiled_variant(image) is None:
             load_program(image, chosen.name)
         _compiled.add(key)
     return chosen.name

@@ -6,8 +6,8 @@ Everything that may take more than two seconds gets a :class:`Progress` and open
         ...
         task.advance()
 
-Three implementations: :class:`Silent`, :class:`PlainProgress` (lines, for logs and pipes) and the
-bars of :func:`rich_progress`, which imports ``rich`` only when the first bar is drawn. Methods may
+Three implementations: :class:`Silent`, :class:`PlainProgress` (lines, for logs and pipes) and
+:class:`Bars`, which imports ``rich`` only when there is something to show. Methods may
 be called from several threads at once.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from functools import cached_property
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -128,6 +129,27 @@ class _PlainTask:
             self._progress.note(f"{self._title}: {how} in {seconds:.1f} s")
 
 
+class Bars:
+    """Bars on a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @cached_property
+    def _drawn(self) -> Progress:
+        from coilbox.support.progress_bars import RichProgress
+
+        return RichProgress(self._stream)
+
+    def task(self, title: str, total: int | None = None) -> Task:
+        """A task with its own bar."""
+        return self._drawn.task(title, total)
+
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        self._drawn.note(text)
+
+
 def progress_for(stream: TextIO | None = None, *, quiet: bool = False) -> Progress:
     """The implementation that suits a stream (default: stderr): bars on a terminal, else lines."""
     stream = stream if stream is not None else sys.stderr
@@ -135,6 +157,4 @@ def progress_for(stream: TextIO | None = None, *, quiet: bool = False) -> Progre
         return Silent()
     if not stream.isatty():
         return PlainProgress(stream)
-    from coilbox.support.progress_bars import rich_progress
-
-    return rich_progress(stream)
+    return Bars(stream)

@@ -82,8 +82,3 @@ class RichTask:
         if self._bar is not None:
             self._progress.closed(self._bar)
             self._bar = None
-
-
-def rich_progress(stream: TextIO) -> RichProgress:
-    """Bars on a terminal."""
-    return RichProgress(stream)

@@ -14,15 +14,14 @@ from coilbox.engines.native.library import runtime, supported
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.settings import Settings, chosen_settings
 from coilbox.engines.native.toolchain import Toolchain
-from coilbox.engines.protocol import HostImport
+from coilbox.engines.protocol import GuestModule, HostImport
 from coilbox.errors import EngineError
 from coilbox.support.cache import Cache, Entry, key_of
+from coilbox.support.progress import Progress, progress_for
 from coilbox.support.sources import source_digest, source_files
 
 if TYPE_CHECKING:
     from coilbox.engines.native.emit import Profile
-    from coilbox.images import Image
-    from coilbox.support.progress import Progress
 
 KIND = "native"
 """What compiled programs are called in the cache."""
@@ -40,7 +39,7 @@ class Variant(NamedTuple):
     profile: str
 
     def __str__(self) -> str:
-        return f"{self.tier} with profile" if self.profile else self.tier
+        return f"{self.tier}, pgo" if self.profile else self.tier
 
 
 class NativeEngine:
@@ -66,7 +65,7 @@ class NativeEngine:
 
     # -- what is there --------------------------------------------------------------------------
 
-    def variants(self, image: Image) -> list[Variant]:
+    def variants(self, image: GuestModule) -> list[Variant]:
         """How an image can be compiled, best first; with a profile if one was taken."""
         entry = image.cache.get(PROFILE_KIND, _profile_key(image))
         plain = [Variant(tier, "") for tier in self._settings.tiers]
@@ -74,18 +73,19 @@ class NativeEngine:
             return plain
         return [Variant(self._settings.best_tier, entry.digest(_PROFILE)), *plain]
 
-    def compiled_variant(self, image: Image) -> Variant | None:
+    def best_variant(self, image: GuestModule) -> Variant | None:
         """The best variant that the cache has, or None."""
         for variant in self.variants(image):
             if image.cache.get(KIND, self._key(image, variant)) is not None:
                 return variant
         return None
 
-    def compiled(self, image: Image) -> bool:
+    def compiled_variant(self, image: GuestModule) -> str | None:
         """See :class:`coilbox.engines.protocol.Engine`."""
-        return self.compiled_variant(image) is not None
+        variant = self.best_variant(image)
+        return None if variant is None else str(variant)
 
-    def _key(self, image: Image, variant: Variant) -> str:
+    def _key(self, image: GuestModule, variant: Variant) -> str:
         settings = self._settings
         toolchain = self._toolchain(variant)
         return key_of(
@@ -107,7 +107,7 @@ class NativeEngine:
 
     def compile(
         self,
-        image: Image,
+        image: GuestModule,
         *,
         tier: str | None = None,
         jobs: int | None = None,
@@ -134,7 +134,7 @@ class NativeEngine:
 
     def compile_variant(
         self,
-        image: Image,
+        image: GuestModule,
         variant: Variant,
         *,
         jobs: int | None = None,
@@ -146,9 +146,10 @@ class NativeEngine:
         return entry.path
 
     def _ensure(
-        self, image: Image, variant: Variant, jobs: int | None, progress: Progress | None
+        self, image: GuestModule, variant: Variant, jobs: int | None, progress: Progress | None
     ) -> tuple[Entry, int]:
         """The entry, and a descriptor of its library, hashed."""
+        progress = progress or progress_for()
         key = self._key(image, variant)
         work = image.cache.root / "work" / f"{KIND}-{key[:16]}"
 
@@ -183,7 +184,7 @@ class NativeEngine:
 
     def profile(
         self,
-        image: Image,
+        image: GuestModule,
         imports: Sequence[HostImport],
         train: Callable[[NativeProgram], None],
         *,
@@ -206,6 +207,7 @@ class NativeEngine:
         Raises:
             EngineError: the compiler failed, or what ``train`` raised.
         """
+        progress = progress or progress_for()
         key = _profile_key(image)
         work = image.cache.root / "work" / f"{PROFILE_KIND}-{key[:16]}"
         with image.cache.lock(f"{PROFILE_KIND}-{key}", progress=progress):
@@ -223,7 +225,7 @@ class NativeEngine:
 
     def _count(
         self,
-        image: Image,
+        image: GuestModule,
         imports: Sequence[HostImport],
         train: Callable[[NativeProgram], None],
         work: Path,
@@ -265,16 +267,16 @@ class NativeEngine:
     # -- loading --------------------------------------------------------------------------------
 
     def load(
-        self, image: Image, imports: Sequence[HostImport], progress: Progress | None = None
+        self, image: GuestModule, imports: Sequence[HostImport], progress: Progress | None = None
     ) -> NativeProgram:
         """See :class:`coilbox.engines.protocol.Engine`; takes the best variant there is."""
-        variant = self.compiled_variant(image) or self.variants(image)[0]
+        variant = self.best_variant(image) or self.variants(image)[0]
         entry, library = self._ensure(image, variant, None, progress)
         return self.program(image, entry.path, imports, library)
 
     def program(
         self,
-        image: Image,
+        image: GuestModule,
         folder: Path,
         imports: Sequence[HostImport],
         library: int | None = None,
@@ -302,7 +304,7 @@ class NativeEngine:
         return runtime(cache, self._settings.toolchain(zig_cache=cache.root / "zig"))
 
 
-def _profile_key(image: Image) -> str:
+def _profile_key(image: GuestModule) -> str:
     # Which counter is whose is the emitter's affair.
     return key_of("profile", image.digest, _emitter())
 

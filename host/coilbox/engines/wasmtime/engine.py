@@ -7,20 +7,17 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coilbox.engines.processor import features
-from coilbox.engines.protocol import HostImport
+from coilbox.engines.protocol import GuestModule, HostImport
 from coilbox.engines.space import address_space, reservation
 from coilbox.engines.wasmtime.library import capi, check, ffi, version
 from coilbox.engines.wasmtime.program import WasmtimeProgram
 from coilbox.engines.wasmtime.stack import MAX_WASM_STACK
 from coilbox.errors import EngineError
 from coilbox.support.cache import descriptor_path
-
-if TYPE_CHECKING:
-    from coilbox.images import Image
-    from coilbox.support.progress import Progress
+from coilbox.support.progress import Progress, progress_for
 
 _CODE = "module.cwasm"
 _OPT_LEVEL = 1  # wasmtime.h: WASMTIME_OPT_LEVEL_SPEED
@@ -59,25 +56,25 @@ class WasmtimeEngine:
         if self._engine == ffi.NULL:
             raise EngineError("wasmtime refused its configuration")
 
-    def _key(self, image: Image) -> str:
+    def _key(self, image: GuestModule) -> str:
         text = "\n".join(
             [image.digest, self.name, version(), repr(sorted(self._settings.items())), _cpu()]
         )
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def compiled(self, image: Image) -> bool:
+    def compiled_variant(self, image: GuestModule) -> str | None:
         """See :class:`coilbox.engines.protocol.Engine`."""
-        return image.cache.get("compiled", self._key(image)) is not None
+        return None if image.cache.get("compiled", self._key(image)) is None else ""
 
     def load(
-        self, image: Image, imports: Sequence[HostImport], progress: Progress | None = None
+        self, image: GuestModule, imports: Sequence[HostImport], progress: Progress | None = None
     ) -> WasmtimeProgram:
         """See :class:`coilbox.engines.protocol.Engine`."""
 
-        def build(folder: Path) -> None:
-            from coilbox.support.progress import progress_for
+        progress = progress or progress_for()
 
-            with (progress or progress_for()).task("compiling the guest with wasmtime"):
+        def build(folder: Path) -> None:
+            with progress.task("Compiling the guest with wasmtime"):
                 _compile(self._engine, image.read("guest.wasm"), folder / _CODE)
 
         _, code = image.cache.ensure_open(
