@@ -78,3 +78,50 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"variant: \xff\n")
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
         load_config(tmp_path / "x.yaml")
+
+
+def test_a_build_that_extends_another(tmp_path: Path) -> None:
+    build = load_config(configs() / "guest" / "tailcall.yaml")
+    base = load_config(configs() / "guest" / "default.yaml")
+    assert build.preload == base.preload
+    assert build.passes == [*base.passes, "tail-calls"]
+    assert (build.variant, build.stack_bytes) == ("tailcall", base.stack_bytes)
+    assert build.bases == (configs() / "guest" / "default.yaml",)
+
+
+def test_lists_are_added_to_and_values_replaced(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "a.yaml").write_text(
+        "variant: a\npreload: [json, re]\nstack_bytes: 262144\n"
+        "static_modules: [{name: x, sources: [x.c]}, {name: y, sources: [y.c]}]\n"
+    )
+    (tmp_path / "b.yaml").write_text(
+        "extends: below/a.yaml\npreload: [re, csv]\nmemory_maximum_bytes: 67108864\n"
+        "static_modules: [{name: y, sources: [mine.c]}]\n"
+    )
+    (tmp_path / "c.yaml").write_text("extends: b.yaml\nstack_bytes: 131072\n")
+    build = load_config(tmp_path / "c.yaml")
+    assert build.preload == ["json", "re", "csv"]
+    assert (build.variant, build.stack_bytes, build.memory_maximum_bytes) == ("a", 131072, 1 << 26)
+    assert build.files() == [tmp_path / "below" / "x.c", tmp_path / "mine.c"]
+    assert build.bases == (tmp_path / "b.yaml", tmp_path / "below" / "a.yaml")
+
+
+def test_mistakes_of_extending(tmp_path: Path) -> None:
+    def fails(text: str) -> str:
+        (tmp_path / "x.yaml").write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            load_config(tmp_path / "x.yaml")
+        return str(caught.value)
+
+    x, y = tmp_path / "x.yaml", tmp_path / "y.yaml"
+    missing = "extends: there is no guest build 'nope'; give a YAML file, or one of default, tail"
+    assert fails("variant: a\nextends: nope\n").startswith(f"{x}:2:1: {missing}")
+    assert "there is no guest build 'nope.yaml'" in fails("extends: nope.yaml\n")
+    assert fails("extends: x.yaml\n").startswith(f"{x}:1:1: extends: guest builds extend one")
+    y.write_text("variant: y\nextends: ./x.yaml\n")
+    circle = "guest builds extend one another in a circle: x.yaml -> y.yaml -> x.yaml"
+    assert fails("extends: y.yaml\n") == f"{y}:2:1: extends: {circle}"
+    y.write_text("speed: 9\n")
+    assert fails("extends: y.yaml\n") == f"{y}:1:1: speed: there is no such key"
+    assert "Input should be a valid string" in fails("extends: [default]\n")

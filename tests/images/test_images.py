@@ -162,6 +162,25 @@ def test_the_key_covers_what_a_build_file_names(tmp_path: Path) -> None:
     assert recipe_key(tmp_path / "moved" / "x.yaml") == recipe_key(config)
 
 
+@pytest.mark.parametrize(
+    "key", ["extends", '"extends"', "extends ", '"e\\x78tends"', "? extends\n"]
+)
+def test_the_key_covers_what_a_build_file_extends(tmp_path: Path, key: str) -> None:
+    config, base = tmp_path / "x.yaml", tmp_path / "base.yaml"
+    config.write_text(f"{key}: base.yaml\n")
+    base.write_text("extends: deep.yaml\n")
+    (tmp_path / "deep.yaml").write_text("static_modules: [{name: a, sources: [a.c]}]\n")
+    (tmp_path / "a.c").write_text("int a;")
+    keys = {recipe_key(config)}
+    (tmp_path / "a.c").write_text("int b;")
+    keys.add(recipe_key(config))
+    (tmp_path / "deep.yaml").write_text("passes: [tail-calls]\n")
+    keys.add(recipe_key(config))
+    base.write_text("preload: [json]\n")
+    keys.add(recipe_key(config))
+    assert len(keys) == 4
+
+
 def test_unknown_names(cache: Cache) -> None:
     publish(cache, "ab" * 32)
     with pytest.raises(ImageError) as caught:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
+from coilbox.images.names import BUILD_FILES, shipped_builds
 from coilbox.support.yamlfile import load_yaml
 
 PAGE = 65536
@@ -69,6 +71,12 @@ class TailCalls(_Strict):
 class GuestBuild(_Strict):
     """What goes into a guest image."""
 
+    extends: str | None = Field(
+        None,
+        min_length=1,
+        description="A guest build that this one adds to: one that comes with coilbox, or a YAML "
+        "file, relative to this one. Lists are added to, other values replace those there.",
+    )
     variant: str = Field(
         "default", pattern=r"^[a-z0-9-]+$", description="Name of this build, kept in the image."
     )
@@ -102,12 +110,60 @@ class GuestBuild(_Strict):
     )
     tail_calls: TailCalls = Field(default=TailCalls(), description="What the pass tail-calls does.")
     _folder: Path = PrivateAttr(default=Path())
+    _bases: tuple[Path, ...] = PrivateAttr(default=())
+
+    @field_validator("extends")
+    @classmethod
+    def _check_base(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.context is not None:
+            chain: tuple[Path, ...] = info.context
+            base = _base_file(value, chain[-1].parent)
+            if base in chain:
+                shown = " -> ".join(path.name for path in (*chain[chain.index(base) :], base))
+                raise ValueError(f"guest builds extend one another in a circle: {shown}")
+        return value
 
     def located(self, folder: Path) -> GuestBuild:
         """The same build, with relative file names taken from a folder."""
         copy = self.model_copy()
         copy._folder = folder
         return copy
+
+    def added_to(self, base: GuestBuild, file: Path) -> GuestBuild:
+        """This build on top of the one that it extends.
+
+        Args:
+            base: the other build, located.
+            file: where that was read from.
+        """
+        own = {name: getattr(self, name) for name in self.model_fields_set}
+        for name, value in own.items():
+            if isinstance(value, list):
+                own[name] = _joined(getattr(base._seen_from(self._folder), name), value)
+        merged = base._seen_from(self._folder).model_copy(update=own)
+        merged._folder = self._folder
+        merged._bases = (file, *base._bases)
+        return merged
+
+    def _seen_from(self, folder: Path) -> Self:
+        """The same build, its file names relative to another folder."""
+
+        def seen(name: str) -> str:
+            return os.path.relpath(self.file(name), folder)
+
+        modules = [
+            item.model_copy(update={"sources": [seen(name) for name in item.sources]})
+            for item in self.static_modules
+        ]
+        libraries = [
+            item.model_copy(update={"file": seen(item.file)}) for item in self.shared_libraries
+        ]
+        return self.model_copy(update={"static_modules": modules, "shared_libraries": libraries})
+
+    @property
+    def bases(self) -> tuple[Path, ...]:
+        """The files of the builds that this one extends, the nearest first."""
+        return self._bases
 
     def file(self, name: str) -> Path:
         """A file that the build names."""
@@ -121,9 +177,41 @@ class GuestBuild(_Strict):
 
 
 def load_config(path: Path) -> GuestBuild:
-    """Read a guest build file.
+    """Read a guest build file, and what it extends.
 
     Raises:
         ConfigError: it is wrong; the message has file:line:column.
     """
-    return load_yaml(path, GuestBuild).located(path.absolute().parent)
+    return _load(path.absolute(), ())
+
+
+def _load(path: Path, chain: tuple[Path, ...]) -> GuestBuild:
+    chain = (*chain, path)
+    build = load_yaml(path, GuestBuild, chain).located(path.parent)
+    if build.extends is None:
+        return build
+    base = _base_file(build.extends, path.parent)
+    return build.added_to(_load(base, chain), base)
+
+
+def _base_file(name: str, folder: Path) -> Path:
+    """The file of the guest build that is extended.
+
+    Raises:
+        ValueError: there is none.
+    """
+    shipped = shipped_builds()
+    if name in shipped:
+        return shipped[name]
+    path = Path(os.path.normpath(folder / name))
+    if not name.endswith(BUILD_FILES) or not path.is_file():
+        raise ValueError(
+            f"there is no guest build {name!r}; give a YAML file, or one of {', '.join(shipped)}"
+        )
+    return path
+
+
+def _joined(base: list[Any], own: list[Any]) -> list[Any]:
+    """Both lists, without what is there twice; a later item replaces one of the same name."""
+    items = {getattr(item, "name", item): item for item in base}
+    return list((items | {getattr(item, "name", item): item for item in own}).values())

@@ -19,7 +19,8 @@ KIND = "names"
 IMAGES = "images"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEY = re.compile(r"[0-9a-f]{6,64}")
-_BUILD_FILES = (".yaml", ".yml")
+BUILD_FILES = (".yaml", ".yml")
+"""How the names of guest build files end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def shipped_builds() -> dict[str, Path]:
 
 def is_path(word: str) -> bool:
     """Whether a word for an image is the path of a file or folder."""
-    return os.sep in word or word.endswith(_BUILD_FILES)
+    return os.sep in word or word.endswith(BUILD_FILES)
 
 
 def resolve(word: str, cache: Cache) -> Reference:
@@ -63,7 +64,7 @@ def resolve(word: str, cache: Cache) -> Reference:
         ImageError: nothing is called that; the message lists what is there.
     """
     path = Path(word).absolute()
-    if word.endswith(_BUILD_FILES):
+    if word.endswith(BUILD_FILES):
         if not _is_file(path):
             raise ImageError(f"there is no guest build file {word}")
         return Reference(path.stem, build=path)
@@ -92,7 +93,7 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: it is no name, or means something already.
     """
-    if not _NAME.fullmatch(name) or name.endswith(_BUILD_FILES):
+    if not _NAME.fullmatch(name) or name.endswith(BUILD_FILES):
         raise UsageError(
             f"{name!r} cannot name an image: a name has up to 100 letters, digits, '.', '_' and "
             "'-', begins with a letter or digit, and does not end in .yaml"

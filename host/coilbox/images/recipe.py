@@ -5,6 +5,7 @@ Computed at every start without importing the builder, so it reads files and not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from coilbox.support.resources import guest_builder
 from coilbox.support.sources import source_digest, source_files
 
 # The tail-call compiler is a part of an image that is built by it only.
-_TAIL_CALLS = (b"tail-calls", "tailcall")
-# A guest build that names files of its own spells one of these; only then is it parsed here.
-_NAMES_FILES = (b"sources:", b"file:")
+_TAIL_CALLS = "tail-calls", "tailcall"
+# A guest build that takes other files spells one of these keys, or hides it behind an escape or an
+# alias; only then is it parsed here.
+_TAKES_FILES = re.compile(rb"(extends|sources|file)[\"']?\s*:|[\\&*]")
 _HOST = Path(__file__).parents[1]
 # What the builder takes from the host's package: the module's format, and the build file's.
 _SHARED = ("wasm", "images/guest_build.py")
@@ -40,13 +42,18 @@ def recipe_key(config: Path, hash_seed: int | None = None) -> str:
 def _files(config: Path) -> Iterator[tuple[str, Path]]:
     """Every file of the recipe, under a name that does not depend on where it lies."""
     text = config.read_bytes()
-    skipped = () if _TAIL_CALLS[0] in text else (_TAIL_CALLS[1],)
+    others: list[Path] = []
+    tail_calls = _TAIL_CALLS[0].encode() in text
+    if _TAKES_FILES.search(text):
+        from coilbox.images.guest_build import load_config
+
+        build = load_config(config)
+        tail_calls = _TAIL_CALLS[0] in build.passes
+        others = [*build.bases, *build.files()]
+    skipped = () if tail_calls else (_TAIL_CALLS[1],)
     yield from source_files(guest_builder(), "guest", skipped)
     for name in _SHARED:
         yield from source_files(_HOST / name, f"host/{name}")
     yield "config", config
-    if any(word in text for word in _NAMES_FILES):
-        from coilbox.images.guest_build import load_config
-
-        for number, path in enumerate(load_config(config).files()):
-            yield f"file {number}", path
+    for number, path in enumerate(others):
+        yield f"file {number}", path

@@ -43,18 +43,19 @@ _BOUNDS = {
 }
 
 
-def load_yaml(path: str | os.PathLike[str], model: type[Model]) -> Model:
+def load_yaml(path: str | os.PathLike[str], model: type[Model], context: object = None) -> Model:
     """Read a YAML file into a model.
 
     Args:
         path: the file.
         model: what it must fit.
+        context: for the model's validators.
 
     Raises:
         ConfigError: it cannot be read, is no YAML, or does not fit the model; the message shows
             each mistake with file, line and column.
     """
-    return _fit(read_file(path), model)
+    return _fit(read_file(path), model, context)
 
 
 def parse_yaml(text: str, name: str, model: type[Model]) -> Model:
@@ -68,14 +69,14 @@ def parse_yaml(text: str, name: str, model: type[Model]) -> Model:
     return _fit(read(text, name), model)
 
 
-def _fit(document: Document, model: type[Model]) -> Model:
+def _fit(document: Document, model: type[Model], context: object = None) -> Model:
     if document.data is not None and not isinstance(document.data, dict):
         document.report(
             document.span(()), "wrong-value", "the file must be a mapping", "write `key: value`"
         )
     if not document.diagnostics:
         try:
-            return model.model_validate(document.data)
+            return model.model_validate(document.data, context=context)
         except ValidationError as error:
             for item in error.errors():
                 report_mistake(document, model, item)
