@@ -136,7 +136,7 @@ def test_a_wrong_build_file(cli: Cli, tmp_path: Path) -> None:
     path.write_text("variant: mine\npreload: json\n")
     outcome = cli("image", "build", str(path))
     assert outcome.code == exits.USAGE
-    assert outcome.err.startswith(f"coilbox: {path}:2:1: preload: ")
+    assert outcome.err.startswith(f"coilbox: {path}:2:10: 'preload' must be a list")
 
 
 def test_pgo_goes_with_the_best_tier(cli: Cli, cache: Path) -> None:
