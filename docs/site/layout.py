@@ -9,7 +9,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
-_PAGES = ("*.md", "docs/**/*.md", "tests/*.md", "extensions/*/*.md", "examples/**/*.md")
+_PAGES = (
+    "*.md",
+    "docs/**/*.md",
+    "tests/*.md",
+    "extensions/*/*.md",
+    "examples/*.md",
+    "examples/*/README.md",
+)
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-_PATTERNS = ("*.md", "docs/**/*.md", "tests/*.md", "extensions/*/README.md", "examples/**/*.md")
+_PATTERNS = (
+    *("*.md", "docs/**/*.md", "tests/*.md", "extensions/*/README.md"),
+    *("examples/*.md", "examples/*/README.md"),
+)
 
 PAGES = sorted({str(path.relative_to(ROOT)) for item in _PATTERNS for path in ROOT.glob(item)})
 """Every page that people write, as a path from the top of the repository."""

@@ -9,7 +9,7 @@ import pytest
 from coilbox import Image, Sandbox
 
 from . import names
-from .pages import HISTORY, PAGES, commands, lines, read, spans
+from .pages import HISTORY, PAGES, ROOT, commands, lines, read, spans
 
 WIDTH = 100
 
@@ -119,6 +119,12 @@ def test_a_dead_name_is_found(text: str) -> None:
 )
 def test_a_living_name_is_let_through(text: str) -> None:
     assert not wrong_names(f"Some text.\n\n{text}\n", "docs/page.md")
+
+
+def test_the_map_of_the_suites_is_whole() -> None:
+    rows = set(re.findall(r"^\| `(tests/\w+)/` \|", read("docs/development.md"), re.M))
+    folders = {path.parent for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert rows == {str(folder.relative_to(ROOT)) for folder in folders}
 
 
 def test_dead_links_are_found() -> None:

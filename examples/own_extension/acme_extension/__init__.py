@@ -1,0 +1,1 @@
+"""An extension of coilbox: the tickets of a help desk."""
