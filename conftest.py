@@ -30,9 +30,6 @@ from coilbox.engines.native.library import supported
 from coilbox.support.cache import Cache, key_of
 from coilbox.support.progress import progress_for
 
-# For `from fuzzing import explore` in every suite.
-sys.path.insert(0, str(Path(__file__).parent / "tests"))
-
 REQUIREMENTS = Path(__file__).parent / "tests" / "wheels" / "requirements.txt"
 TIER = "quick"
 """How the native engine's code is compiled if there is none: the tier that takes least time."""
@@ -138,7 +135,7 @@ def sandbox(image: Image, engine: str, isolation: str) -> Iterator[SandboxFactor
     made: list[Sandbox] = []
 
     def make(**options: Any) -> Sandbox:
-        usual = {"isolation": isolation, "limits": PATIENT}
+        usual: dict[str, Any] = {"isolation": isolation, "limits": PATIENT}
         made.append(Sandbox(image, engine=engine, **(usual | options)))
         return made[-1]
 
@@ -211,7 +208,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cpython_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds CPython's package ``test``, unpacked once for the session."""
-    from cpython import obtain
+    from tests.cpython import obtain
 
     try:
         return obtain.unpacked(tmp_path_factory.mktemp("cpython"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from coilbox import Limits, Result, Sandbox, Scratch
 from coilbox.errors import GuestError, GuestException, SandboxStoppedError, UnsupportedValueError
-from fuzzing import explore
+from tests.fuzzing import explore
 
 LIMITS = Limits(wall_seconds=3, memory_bytes=96 << 20, output_bytes=1 << 16)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -238,7 +238,9 @@ ESCAPES = [
 
 @pytest.mark.parametrize("path", ESCAPES)
 @pytest.mark.parametrize("mode", ["ro", "rw"])
-def test_no_path_leads_out_of_a_mount(sandbox: Any, data: Path, path: str, mode: str) -> None:
+def test_no_path_leads_out_of_a_mount(
+    sandbox: Any, data: Path, path: str, mode: Literal["ro", "rw"]
+) -> None:
     secret = data.parent / "secret.txt"
     secret.write_text("the secret")
     (data / "up").symlink_to("..")

@@ -17,6 +17,7 @@ import pytest
 
 import coilbox
 from coilbox import Image, Mount, Sandbox, Scratch
+from coilbox.session.guest import LocalGuest
 from coilbox.support.cache import Cache
 
 SECRET = "canary-4f1d9e"
@@ -63,9 +64,12 @@ def memory_of(box: Sandbox) -> bytes:
     """All of a guest's memory but the poll page."""
     session = box._session
     assert session is not None
-    instance, page = session.guest.instance, session.guest.info.poll_page
-    head = instance.read(0, page)
-    return head + instance.read(page + 65536, instance.memory_size - page - 65536)
+    assert isinstance(session.guest, LocalGuest)
+    instance: Any = session.guest.instance
+    page = session.guest.info.poll_page
+    head: bytes = instance.read(0, page)
+    rest: bytes = instance.read(page + 65536, instance.memory_size - page - 65536)
+    return head + rest
 
 
 def names_of_the_host() -> dict[str, str]:

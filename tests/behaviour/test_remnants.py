@@ -11,7 +11,6 @@ from __future__ import annotations
 import secrets
 import struct
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from coilbox import (
     Scratch,
     TimeLimitExceeded,
 )
+from coilbox.session.guest import LocalGuest
 
 LIMITS = Limits(memory_bytes=80 << 20, output_bytes=1 << 16)
 
@@ -66,8 +66,9 @@ def memory_of(box: Sandbox) -> bytes:
     """All of it but pages of zeros; with the poll page, which the host may not touch otherwise."""
     session = box._session
     assert session is not None
-    instance = session.guest.instance
-    view = instance._view  # type: ignore[attr-defined]
+    assert isinstance(session.guest, LocalGuest)
+    instance: Any = session.guest.instance
+    view = instance._view
     pages = (view[at : at + _PAGE] for at in range(0, instance.memory_size, _PAGE))
     return b"".join(page for page in pages if page != _ZEROS)
 
@@ -150,7 +151,7 @@ def test_the_search_finds_what_is_planted(marked: Any, name: str) -> None:
 
 
 def cancelled(box: Sandbox, marker: str) -> Result:
-    thread = threading.Thread(target=lambda: (time.sleep(0.05), box.cancel()))
+    thread = threading.Timer(0.05, box.cancel)
     thread.start()
     result = plant(box, marker, ALL + "\nwhile True: x = MARKER * 1000")
     thread.join()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from coilbox.bindings.checker import check
 from coilbox.support.diagnostics import render
-from fuzzing import explore, mutated
+from tests.fuzzing import explore, mutated
 
 CORPUS = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("specs/*.yaml"))]
 # What YAML and type expressions give a meaning to.

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bridge.guest.probe import load_host
 from coilbox import Sandbox
 from coilbox.bindings import load_spec
 from coilbox.bindings.host import Extension
 from coilbox.bindings.ir import Function, Spec
+from tests.bridge.guest.probe import load_host
 
 SPECS = Path(__file__).parent / "specs"
 

@@ -158,7 +158,7 @@ def test_rule(name: str) -> None:
     marked, rule, message, help_ = CASES[name]
     text = marked if marked.startswith("extension") else HEAD + marked
     before, mark, after = text.partition("«")
-    place = (1, 1, None)
+    place: tuple[int, int, int | None] = (1, 1, None)
     if mark:
         inner, _, rest = after.partition("»")
         place = (before.count("\n") + 1, len(before) - before.rfind("\n"), len(inner))

@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from codec.values import TEXT, ZONES
 from coilbox.bindings.ir import (
     INTEGER_RANGES,
     Case,
@@ -25,6 +24,7 @@ from coilbox.bindings.ir import (
     Type,
     Variant,
 )
+from tests.codec.values import TEXT, ZONES
 
 _SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "none": st.none(),

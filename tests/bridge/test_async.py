@@ -180,7 +180,7 @@ async def main():
     return await asyncio.gather(*map(kind, calls))
 asyncio.run(main())
 """
-    limited = [None, None, "CallLimitExceeded", "ArgumentsTooLarge", None]
+    limited: list[Any] = [None, None, "CallLimitExceeded", "ArgumentsTooLarge", None]
     limited += ["ConcurrencyLimitExceeded", 1, 1, 1, "RateLimitExceeded", 7]
     assert guest(code) == [3, "PermissionError", *limited]
     assert guest("p.add(1, 1)") == 2

@@ -160,7 +160,7 @@ def test_numbers_that_there_are_not(hostile: Guest) -> None:
             hostile.begin_raw(frame(function, pack([])))
 
 
-WRONG = {
+WRONG: dict[str, tuple[Any, ...]] = {
     "add": (
         *([], [1], [1, 2, 3], [1, "2"], [1, 2.0], [1, True], [1, None], [1, LEFT_OUT], {}, 5),
         *([1, msgpack.ExtType(99, b"x")], [1, msgpack.ExtType(17, b"x")]),
@@ -464,7 +464,7 @@ def test_a_flood_of_calls_that_are_begun_and_cancelled(hostile: Guest, wait_for:
         bridge._later,
         bridge._requests,
     )
-    wait_for(lambda: not any(map(len, held)))
+    wait_for(lambda: not any(len(waiting) for waiting in held))
     assert pending._bytes == 0
     assert len(bridge._running) == 0
     wait_for(lambda: not bridge.tasks)
@@ -520,7 +520,7 @@ def test_calls_after_the_end(hostile: Guest, probe: Any) -> None:
 
 # -- answers to requests -------------------------------------------------------------------------
 
-ERROR = {
+ERROR: dict[str, Any] = {
     "type": "ValueError",
     "message": "m",
     "notes": [],

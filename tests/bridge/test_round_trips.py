@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import coilbox.bridge.modules
-from bindings import strategies
-from codec.values import same
 from coilbox import Image, Sandbox
 from coilbox.bindings.checker import check
 from coilbox.bindings.host import Extension
 from coilbox.bindings.ir import Error, Spec, Type
 from coilbox.support.cache import Cache
 from coilbox.support.diagnostics import render
+from tests.bindings import strategies
+from tests.codec.values import same
 
 from .guest.probe import load_host
 from .random_values import arguments, has_set, values

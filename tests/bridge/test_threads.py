@@ -37,7 +37,11 @@ def test_jobs_that_find_no_thread_of_their_own_are_done_by_the_others(
 
     pool = Pool()
     go_on, done = threading.Event(), threading.Event()
-    pool.submit(lambda: go_on.wait(60) and None)
+
+    def occupy() -> None:
+        go_on.wait(60)
+
+    pool.submit(occupy)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         pool.submit(done.set)

@@ -50,7 +50,8 @@ class _Page:
     """A page between two that nobody may touch."""
 
     def __init__(self) -> None:
-        self._libc: Any = _ffi.dlopen(None)
+        libc: Any = _ffi.dlopen(None)
+        self._libc = libc
         self._base = self._libc.mmap(_NULL, 3 * _PAGE, 0, 0x22, -1, 0)  # private, anonymous
         self.start = int(_ffi.cast("uintptr_t", self._base)) + _PAGE
         assert self._libc.mprotect(_ffi.cast("void *", self.start), _PAGE, 3) == 0

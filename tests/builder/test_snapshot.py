@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def passive_data(module: Module) -> None:
         (passive_data, "has a start function or passive data"),
     ],
 )
-def test_state_that_cannot_be_carried_over(change, words: str) -> None:
+def test_state_that_cannot_be_carried_over(change: Callable[[Module], None], words: str) -> None:
     module = linked()
     check_state(module)
     change(module)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache")
 
 
-def fill_with(**files: bytes):
+def fill_with(**files: bytes) -> Callable[[Path], dict[str, object]]:
     def fill(folder: Path) -> dict[str, object]:
         for name, data in files.items():
             (folder / name).write_bytes(data)
@@ -187,7 +188,9 @@ def damage_torn_manifest(path: Path) -> None:
         (damage_torn_manifest, "manifest.json: Expecting"),
     ],
 )
-def test_damage_is_noticed_and_repaired(cache: Cache, damage, words: str) -> None:
+def test_damage_is_noticed_and_repaired(
+    cache: Cache, damage: Callable[[Path], None], words: str
+) -> None:
     cache.publish("parts", "k", fill_with(a=b"one"))
     damage(cache.path("parts", "k"))
     with pytest.warns(CacheWarning) as caught:
@@ -273,7 +276,7 @@ def test_what_another_process_made_again_stays(
 
     monkeypatch.setattr(cache, "lock", late)
     with pytest.warns(CacheWarning, match="it will be made again"):
-        found, descriptor = cache.ensure_open("parts", "k", pytest.fail, "a")
+        found, descriptor = cache.ensure_open("parts", "k", lambda folder: pytest.fail("made"), "a")
     with os.fdopen(descriptor, "rb") as file:
         file.seek(0)
         assert file.read() == b"one"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from coilbox import Image, Sandbox
 from coilbox.codec import TypeRegistry, decode, encode
 from coilbox.errors import GuestProtocolError, UnsupportedValueError
-from fuzzing import explore, mutated
+from tests.fuzzing import explore, mutated
 
 from .values import DECLARED, Access, Colour, Counted, Point
 

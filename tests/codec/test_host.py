@@ -11,9 +11,9 @@ import enum
 import importlib
 import threading
 import tracemalloc
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -375,7 +375,7 @@ class Compared(int):
 def test_keys_of_equal_hash_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are not compared with each other, which would take a minute."""
     whole = SCALARS[wire.INT]
-    monkeypatch.setitem(SCALARS, wire.INT, lambda data: Compared(whole(data)))
+    monkeypatch.setitem(SCALARS, wire.INT, lambda data: Compared(cast(int, whole(data))))
     prime = 2**61 - 1
     keys = [number * prime for number in range(1, 40_000)]
     data = b"".join(ext(1, key.to_bytes(16, "little")) for key in keys)

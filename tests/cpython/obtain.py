@@ -92,7 +92,7 @@ class _Apt:
         except subprocess.CalledProcessError as error:
             raise SuiteUnavailable(
                 f"apt-get {' '.join(arguments)} failed: {error.stderr.strip()}; if Debian has a "
-                "newer version, pin it with: tests/cpython/run.py --repin"
+                "newer version, pin it with: python -m tests.cpython.run --repin"
             ) from None
         except subprocess.TimeoutExpired:
             raise SuiteUnavailable(f"apt-get {' '.join(arguments)} hangs") from None

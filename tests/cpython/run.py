@@ -1,9 +1,8 @@
-"""Run CPython's tests in the sandbox: ``run.py [--update] [--engine NAME] [MODULE ...]``."""
+"""Run CPython's tests in the sandbox: ``python -m tests.cpython.run [--update]``."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,12 +10,10 @@ from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parent))
-import obtain
-import suite
+from tests.cpython import obtain, suite
 
 HEADER = """\
-# What CPython's own tests do in the sandbox; made by tests/cpython/run.py --update.
+# What CPython's own tests do in the sandbox; made by python -m tests.cpython.run --update.
 # run, skipped: numbers of tests. fails: tests that fail or err, and why. left_out: tests that are
 # not begun, because they stop the sandbox, and why. flaky: tests that may pass or fail, and why.
 """

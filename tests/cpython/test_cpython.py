@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import suite
 
 from coilbox import Image, open_image
+from tests.cpython import suite
 
 FAST = [
     *("test_base64", "test_bool", "test_builtin", "test_collections", "test_contextlib"),

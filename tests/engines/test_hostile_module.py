@@ -21,7 +21,7 @@ from coilbox.engines.protocol import StopGuest
 from coilbox.errors import GuestError, GuestProtocolError, UnsupportedValueError
 from coilbox.session.programs import IMPORTS
 from coilbox.support.cache import Cache
-from fuzzing import explore, mutated
+from tests.fuzzing import explore, mutated
 
 MEMORY = 4 << 20
 # Where the module finds an import's arguments and leaves its result, what it answers requests
@@ -84,7 +84,11 @@ class Recorder:
     """Host functions; what reaches them has passed the bridge's checks."""
 
     def __init__(self) -> None:
-        self.functions = {"echo": self._echo, "fail": self._fail, "long": self._long}
+        self.functions: dict[str, Callable[..., Any]] = {
+            "echo": self._echo,
+            "fail": self._fail,
+            "long": self._long,
+        }
 
     def _echo(self, *args: Any, **kwargs: Any) -> Any:
         assert all(type(name) is str for name in kwargs)

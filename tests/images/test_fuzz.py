@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from coilbox.errors import ImageError
 from coilbox.images import Image
 from coilbox.support import cache as cache_module
 from coilbox.support.cache import Cache, CacheWarning
-from fuzzing import explore, mutated
+from tests.fuzzing import explore, mutated
 
 INFO = dict.fromkeys(
     ("address", "request", "request_capacity", "poll_page", "eval_breaker", "stack_low"), 65536
@@ -108,10 +109,7 @@ def test_manifests_that_say_something_else(tmp_path: Path) -> None:
         (path / ".verified").unlink(missing_ok=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CacheWarning)
-            for opened in (
-                lambda: Image.from_folder(path, cache),
-                lambda: open_image(str(path)),
-            ):
+            for opened in (partial(Image.from_folder, path, cache), partial(open_image, str(path))):
                 try:
                     image = opened()
                 except ImageError:

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,13 @@ def test_list_and_verify(cache: Cache) -> None:
     assert [image.key for image in store.images()] == [second]
 
 
+def filled(content: bytes) -> Callable[[Path], None]:
+    def fill(folder: Path) -> None:
+        (folder / "x").write_bytes(content)
+
+    return fill
+
+
 def test_prune(cache: Cache, builds: list[dict[str, Any]]) -> None:
     store = ImageStore(cache)
     current = build_image().key
@@ -261,13 +269,13 @@ def test_prune(cache: Cache, builds: list[dict[str, Any]]) -> None:
     for key in (old, recent, damaged):
         publish(cache, key)
     (cache.path("images", damaged) / "stdlib.zip").unlink()
-    cache.publish("steps", "s1", lambda folder: (folder / "x").write_bytes(b"12345") and None)
-    cache.publish("parts", "p1", lambda folder: (folder / "x").write_bytes(b"12345") and None)
+    cache.publish("steps", "s1", filled(b"12345"))
+    cache.publish("parts", "p1", filled(b"12345"))
     for key in ("c1", "c2"):
-        cache.publish("compiled", key, lambda folder: (folder / "x").write_bytes(b"1") and None)
-        cache.publish("native", key, lambda folder: (folder / "x").write_bytes(b"1") and None)
-    cache.publish("native-runtime", "r", lambda folder: (folder / "x").write_bytes(b"1") and None)
-    cache.publish("native-profile", "p", lambda folder: (folder / "x").write_bytes(b"1") and None)
+        cache.publish("compiled", key, filled(b"1"))
+        cache.publish("native", key, filled(b"1"))
+    cache.publish("native-runtime", "r", filled(b"1"))
+    cache.publish("native-profile", "p", filled(b"1"))
     for kind, key in (
         ("images", old),
         ("images", current),

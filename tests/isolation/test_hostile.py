@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import pytest
 
 from coilbox import (
@@ -68,7 +68,7 @@ class FakeWorker:
 
 
 def frame(kind: int, meta: object, data: bytes = b"") -> bytes:
-    packed = msgpack.packb(meta)
+    packed: bytes = msgpack.packb(meta)
     return struct.pack("<BII", kind, len(packed), len(data)) + packed + data
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -244,7 +245,7 @@ def test_a_sandbox_that_is_collected_while_another_is_made(
     fork_server = forgotten._fork_server
     send = fork_server._send
 
-    def collect_and_send(*args: object) -> None:
+    def collect_and_send(*args: Any) -> None:
         monkeypatch.setattr(fork_server, "_send", send)
         forgotten.end()
         send(*args)

@@ -14,7 +14,7 @@ from coilbox_guest.link.library import Library
 from coilbox_guest.link.merge import merge, wanted_exports
 from coilbox_guest.link.reserve import reserve
 from coilbox_guest.link.toolchain import Toolchain
-from fuzzing import explore, mutated
+from tests.fuzzing import explore, mutated
 
 LIBRARY = """(module (@dylink.0 (mem-info (memory 24 4) (table 1 0)))
   (import "env" "memory" (memory 1))

@@ -58,7 +58,9 @@ def on_wasmtime(engine: Any, wasm: bytes, calls: list[Call]) -> list[Any]:
             _from_bits(VALUE_TYPES[t], bits) for t, bits in zip(kind.params, args, strict=True)
         ]
         try:
-            found = exports[name](store, *given)
+            function = exports[name]
+            assert isinstance(function, wasmtime.Func)
+            found = function(store, *given)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             out.append(_kind(str(error)))
             if out[-1] == "stack":

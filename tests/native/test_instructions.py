@@ -153,7 +153,7 @@ def _equal(call: Call, found: Any, right: Any) -> bool:
     quiet = _QUIET.get(info.pushes[0]) if info.pushes else None
     if quiet is None or any(part in info.name for part in _EXACT):
         return False
-    return found[0] & quiet == right[0] & quiet == quiet  # any quiet NaN will do
+    return bool(found[0] & quiet == right[0] & quiet == quiet)  # any quiet NaN will do
 
 
 def _shown(result: Any) -> str:

@@ -283,6 +283,8 @@ def _bits(value: dict[str, Any]) -> int:
 
 
 def _matches(found: int, expected: dict[str, Any]) -> bool:
+    kind: str
+    text: str | None
     kind, text = expected["type"], expected.get("value")
     if isinstance(text, str) and text.startswith("nan:"):
         quiet = 0x7FC00000 if kind == "f32" else 0x7FF8000000000000

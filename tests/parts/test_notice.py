@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from coilbox_guest.notice import NOTICE_FILE, notice_text, sbom
 from coilbox_guest.parts import load_lock
@@ -42,7 +43,7 @@ def test_sbom() -> None:
     assert names == ["pyeryx", "wasmpy-build", "tzdata", "ziglang"]
     references: list[str] = []
 
-    def walk(component: dict) -> None:
+    def walk(component: dict[str, Any]) -> None:
         references.append(component["bom-ref"])
         for inner in component.get("components", ()):
             walk(inner)

@@ -265,7 +265,7 @@ def gen(n):
 _SLOT = re.compile(r"<(int|float|str|bytes|list|dict|bool|func|gen|obj|any)>")
 
 
-def _expression(draw: Any, kind: str, depth: int) -> str:
+def _expression(draw: st.DrawFn, kind: str, depth: int) -> str:
     if draw(st.integers(0, 29)) == 0:
         kind = "any"
     atoms = _ATOMS.get(kind)

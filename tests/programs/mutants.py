@@ -161,7 +161,8 @@ def _changed(draw: Any, line: str) -> str:
         return line
     start, end, choices = draw(st.sampled_from(places))
     indent = len(line) - len(line.lstrip())
-    return line[: indent + start] + draw(st.sampled_from(choices)) + line[indent + end :]
+    chosen: str = draw(st.sampled_from(choices))
+    return line[: indent + start] + chosen + line[indent + end :]
 
 
 def _choices(token: tokenize.TokenInfo) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pytest
 
 from coilbox import Image, LimitExceeded, Limits, Mount, Result, Sandbox, Scratch, TimeLimitExceeded
 from coilbox.errors import GuestException
-from fuzzing import explore
+from tests.fuzzing import explore
 
 from .grammar import programs
 from .mutants import mutants

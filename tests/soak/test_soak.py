@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from coilbox import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
-import soak
+from tests.soak import soak
 
 
 def check(image: Image, engine: str, runs: int) -> None:

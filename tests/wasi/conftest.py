@@ -55,7 +55,7 @@ class Guest:
         )
         self.memory = bytearray(MEMORY)
         self.context = self
-        self.error = 0
+        self.error: int = 0
 
     # What an instance has.
 
@@ -75,14 +75,14 @@ class Guest:
 
     def call(self, name: str, *args: int) -> int:
         assert all(0 <= arg < 1 << 64 for arg in args)
-        self.error = FUNCTIONS[name](self, *args)
+        self.error = int(FUNCTIONS[name](self, *args) or 0)
         return self.error
 
     def u32(self, address: int = RESULT) -> int:
-        return struct.unpack_from("<I", self.memory, address)[0]
+        return int.from_bytes(self.read(address, 4), "little")
 
     def u64(self, address: int = RESULT) -> int:
-        return struct.unpack_from("<Q", self.memory, address)[0]
+        return int.from_bytes(self.read(address, 8), "little")
 
     def put(self, path: str | bytes, address: int = PATH) -> tuple[int, int]:
         data = path.encode() if isinstance(path, str) else path

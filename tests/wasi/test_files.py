@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -113,7 +114,7 @@ def test_resize_and_allocate(writable: Any) -> None:
     assert writable.stat("w/a").size == 10
     assert writable.call("fd_filestat_set_size", fd, 1 << 63) == c.EFBIG
     for name, *sizes in (("fd_filestat_set_size", 1 << 62), ("fd_allocate", 1 << 61, 1 << 61)):
-        error = stopped_by(FileSizeLimitExceeded, lambda n=name, s=sizes: writable.call(n, fd, *s))
+        error = stopped_by(FileSizeLimitExceeded, partial(writable.call, name, fd, *sizes))
         assert (error.limit, error.used) == (1 << 32, 1 << 62)
     reading = writable.open("w/a")
     assert writable.call("fd_filestat_set_size", reading, 0) == c.EINVAL

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from coilbox.engines.protocol import StopGuest
 from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import constants as c
-from fuzzing import explore
+from tests.fuzzing import explore
 
 NAMES = ("a", "b", "c", "dir", "dir/x", "dir/sub", "dir/sub/y", "link", "link/x", "é", "n" * 255)
 ODD = (

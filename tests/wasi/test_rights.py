@@ -10,6 +10,8 @@ import pytest
 
 from coilbox.wasi import constants as c
 
+from .conftest import Guest
+
 RESULT = 64
 TIMES = c.SET_MTIME
 
@@ -95,7 +97,7 @@ def test_rights_cannot_be_won(rw: Any) -> None:
 
 
 def open_raw(
-    guest: Any, dirfd: int, path: str, rights: int, inheriting: int, flags: int = 0
+    guest: Guest, dirfd: int, path: str, rights: int, inheriting: int, flags: int = 0
 ) -> int:
     address, length = guest.put(path)
     error = guest.call("path_open", dirfd, 0, address, length, flags, rights, inheriting, 0, RESULT)

@@ -13,6 +13,8 @@ from coilbox.mounts import Scratch
 from coilbox.wasi import StopSignal
 from coilbox.wasi import constants as c
 
+from .conftest import Guest
+
 RESULT, SUBSCRIPTIONS, EVENTS, BUFFER = 64, 1024, 32768, 65536
 ABSOLUTE = 1
 
@@ -57,7 +59,7 @@ def ready(user: int, tag: int, fd: int) -> bytes:
     return struct.pack("<QB7xI28x", user, tag, fd)
 
 
-def poll(guest: Any, *subscriptions: bytes) -> list[tuple[int, int, int, int]] | int:
+def poll(guest: Guest, *subscriptions: bytes) -> list[tuple[int, int, int, int]] | int:
     guest.write(SUBSCRIPTIONS, b"".join(subscriptions))
     if guest.call("poll_oneoff", SUBSCRIPTIONS, EVENTS, len(subscriptions), RESULT):
         return -guest.error
@@ -65,7 +67,7 @@ def poll(guest: Any, *subscriptions: bytes) -> list[tuple[int, int, int, int]] |
     return [item[:4] for item in struct.iter_unpack("<QHB5xQH6x", data)]
 
 
-def now(guest: Any, clock_id: int) -> int:
+def now(guest: Guest, clock_id: int) -> int:
     assert guest.call("clock_time_get", clock_id, 0, RESULT) == 0
     return guest.u64()
 

@@ -58,8 +58,8 @@ def test_round_trip_and_scan(code: list[Instr]) -> None:
 def test_every_opcode_alone(op: int) -> None:
     info = OPCODES[op]
     some = {Imm.BLOCK_TYPE: -0x40, Imm.HEAP_TYPE: -0x10, Imm.VALUE_TYPES: 0x7F, Imm.ALIGN: 2}
-    instr = (op, *(some.get(kind, 5) for kind in info.immediates))
-    code = [(END,)] if op == END else [instr, (END,)]
+    instr: tuple[int, ...] = (op, *(some.get(kind, 5) for kind in info.immediates))
+    code: list[tuple[int, ...]] = [(END,)] if op == END else [instr, (END,)]
     code += [(END,)] * (op in BLOCK_OPS)
     body = Body((), code)
     assert decode_body(encode_body(body)) == body

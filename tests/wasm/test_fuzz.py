@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from coilbox.wasm import Module, Scanner, WasmFormatError, decode_body, read_dylink
 from coilbox.wasm.body import decode_expression
-from fuzzing import explore, mutated
+from tests.fuzzing import explore, mutated
 
 TEXT = """(module $m
   (type $t (func (param i32 i64 f32 f64) (result i32)))

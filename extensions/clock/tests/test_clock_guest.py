@@ -23,7 +23,7 @@ for _ in range(3):
     times.append(clock.now())
 (times, clock.monotonic_ns(), clock.time_ns())
 """
-    made = extension(start=START, seed=7, tick="1ms", jitter="1ms")
+    made = extension(start=START, seed=7, tick=0.001, jitter=0.001)
     values = [
         sandbox(extensions=[made], grants=GRANTS).run(program).check().value for _ in range(2)
     ]

@@ -279,12 +279,13 @@ def test_quotas(make: Make) -> None:
         folder.write("a", bytes(101))
     with pytest.raises(QuotaExceeded):
         folder.write("a", bytes(41), mode=WriteMode.APPEND)
-    for call in (
+    calls: tuple[Callable[[], None], ...] = (
         lambda: folder.write_at("a", b"x", 100),
         lambda: folder.write_at("a", b"x", (1 << 64) - 1),
         lambda: folder.truncate("a", 101),
         lambda: folder.truncate("a", (1 << 64) - 1),
-    ):
+    )
+    for call in calls:
         with pytest.raises(QuotaExceeded):
             call()
     assert folder.stat("a").size == 60
@@ -335,7 +336,7 @@ def test_read_only(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     folder = Folder(tmp_path, writable=False)
     assert folder.read("a") == b"x"
-    for call in (
+    calls: tuple[Callable[[], None], ...] = (
         lambda: folder.write("a", b""),
         lambda: folder.write("b", b""),
         lambda: folder.write_at("a", b"y", 0),
@@ -343,7 +344,8 @@ def test_read_only(tmp_path: Path) -> None:
         lambda: folder.mkdir("d"),
         lambda: folder.move("a", "b"),
         lambda: folder.delete("a"),
-    ):
+    )
+    for call in calls:
         with pytest.raises(NotAllowed):
             call()
     assert (tmp_path / "a").read_text() == "x"

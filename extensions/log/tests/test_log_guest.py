@@ -15,7 +15,7 @@ from coilbox.extensions.log import extension
 @pytest.fixture
 def box(sandbox: Any) -> Any:
     """A sandbox that may log."""
-    return sandbox(extensions=[extension(level="INFO")], grants=["log.write"])
+    return sandbox(extensions=[extension(level=logging.INFO)], grants=["log.write"])
 
 
 def test_the_guests_logging_arrives(box: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -59,7 +59,7 @@ def test_a_flood_is_bounded_and_told(
     now = 1.0
     # However fast this machine is: the rate is measured on a clock that stands still.
     monkeypatch.setattr(limiter, "time", SimpleNamespace(monotonic=lambda: now))
-    box = sandbox(extensions=[extension(level="INFO")], grants=["log.write"])
+    box = sandbox(extensions=[extension(level=logging.INFO)], grants=["log.write"])
     dropped = box.run("""
 import logging, coilbox_logging
 

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from decimal import Decimal
@@ -129,7 +129,7 @@ def test_parameters(sql: Sql) -> None:
 
 
 def test_values_of_other_databases() -> None:
-    for value, case in (
+    cases: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
         (Decimal("1.5"), ValueDecimal),
         (datetime(2026, 1, 31, tzinfo=UTC), ValueMoment),
         (date(2026, 1, 31), ValueDay),
@@ -137,7 +137,8 @@ def test_values_of_other_databases() -> None:
         (timedelta(1), ValueSpan),
         (uuid.UUID(int=7), ValueUuid),
         (True, ValueFlag),
-    ):
+    )
+    for value, case in cases:
         assert wrap(value) == case(value)
         assert unwrap(wrap(value)) == value
     assert wrap(memoryview(b"x")) == ValueData(b"x")
