@@ -5,8 +5,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-# Tests call the tools that pip put beside Python, such as wasm-tools.
-export PATH := $(abspath $(BIN)):$(PATH)
+# A worker for each processor. Each begins with neighbouring tests, which share what they build,
+# and takes tests from another's end when its own are done.
+PYTEST = $(BIN)/python -m pytest -q -n logical --dist worksteal
 
 .PHONY: demo test test-all check format docs clean
 
@@ -14,10 +15,10 @@ demo: $(READY)
 	$(BIN)/python docs/demo/demo.py
 
 test: $(READY)
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 test-all: $(READY)
-	COILBOX_SLOW=1 $(BIN)/python -m pytest -q
+	COILBOX_SLOW=1 $(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -10,13 +10,13 @@ minutes after each change of the guest: leave it out while you change the guest.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from coilbox.engines.native import NativeEngine
 from coilbox.engines.native.library import supported
 from coilbox.support.cache import Cache, key_of
 from coilbox.support.progress import progress_for
+from tests.tools import assemble, python_module, seek_beside_python, tool
 
 REQUIREMENTS = Path(__file__).parent / "tests" / "wheels" / "requirements.txt"
 TIER = "quick"
@@ -45,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
+    seek_beside_python()
     # No example takes too long: the machine may be busy. And what one run finds every run finds.
     hypothesis.settings.register_profile(
         "coilbox",
@@ -56,6 +58,22 @@ def pytest_configure() -> None:
     # A shell ignores Ctrl-C in what it starts in the background, and so would every test of it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Prepare what all workers need before they start: it is built once, and its progress shown."""
+    options = session.config.option
+    starts_workers = bool(getattr(options, "numprocesses", None))
+    if not starts_workers or options.collectonly:
+        return
+    found = open_image(os.environ.get("COILBOX_TEST_IMAGE"))
+    if "native" in _engines() and supported() is None:
+        _compile_for_native(found)
+
+
+def _compile_for_native(image: Image) -> None:
+    if not is_compiled("native", image):
+        NativeEngine().compile(image, tier=TIER, progress=progress_for())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -74,13 +92,21 @@ def _native_in_a_worker(item: pytest.Item) -> bool:
     return values.get("engine_name") == "native" and values.get("isolation") == "process"
 
 
+@contextmanager
+def _shown(config: pytest.Config) -> Iterator[None]:
+    """What is printed in the block is seen at once, unless a worker prints it."""
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        yield
+
+
 @pytest.fixture(scope="session")
-def image() -> Image:
+def image(request: pytest.FixtureRequest) -> Image:
     """``COILBOX_TEST_IMAGE`` (a name, folder or key), else the default image, built if missing.
 
     Both are sought in the cache: ``COILBOX_CACHE``, or the user's.
     """
-    return open_image(os.environ.get("COILBOX_TEST_IMAGE"))
+    with _shown(request.config):
+        return open_image(os.environ.get("COILBOX_TEST_IMAGE"))
 
 
 def _engines() -> list[str]:
@@ -108,11 +134,9 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest, engine_name: str, image: Image) -> str:
     """Each engine in turn, with the image compiled: every test of behaviour runs on all."""
-    if engine_name == "native" and not is_compiled("native", image):
-        capture = request.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():
-            print(flush=True)
-            NativeEngine().compile(image, tier=TIER, progress=progress_for())
+    if engine_name == "native":
+        with _shown(request.config):
+            _compile_for_native(image)
     return engine_name
 
 
@@ -171,14 +195,7 @@ def zig_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def wat() -> Callable[[str], bytes]:
     """Assemble WebAssembly text with wasm-tools."""
-    tool = shutil.which("wasm-tools", path=str(Path(sys.executable).parent))
-    assert tool is not None, "run: pip install -e '.[dev]'"
-
-    def assemble(text: str) -> bytes:
-        return subprocess.run(
-            [tool, "parse", "-"], input=text.encode(), capture_output=True, check=True
-        ).stdout
-
+    tool("wasm-tools")  # skips here, so that no test is half done
     return assemble
 
 
@@ -189,7 +206,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def fetch(folder: Path) -> None:
         subprocess.run(
             [
-                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+                *(*python_module("pip"), "download", "--quiet", "--no-deps"),
                 *("--only-binary", ":all:", "--platform", "manylinux2014_x86_64"),
                 *("--python-version", "3.11", "--implementation", "cp"),
                 *("--require-hashes", "--requirement", str(REQUIREMENTS), "--dest", str(folder)),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +16,7 @@ from coilbox.engines.native.toolchain import zig
 from coilbox.engines.protocol import HostImport
 from coilbox.errors import GuestTrap, UsageError
 from coilbox.support.cache import Cache
+from tests.tools import assemble, tool
 
 WAT = """
 (module
@@ -47,14 +46,11 @@ class FakeImage:
 @pytest.fixture
 def image(tmp_path: Path) -> Image:
     tmp_path.chmod(0o700)
-    command = ["wasm-tools", "parse", "-"]
-    done = subprocess.run(command, input=WAT.encode(), capture_output=True, check=True)
-    return cast(Image, FakeImage(Cache(tmp_path), done.stdout))
+    return cast(Image, FakeImage(Cache(tmp_path), assemble(WAT)))
 
 
 def test_a_module_through_wasm2c_does_the_same(image: Image) -> None:
-    if shutil.which("wasm2c") is None:
-        pytest.skip("wasm2c is not installed")
+    tool("wasm2c")
     added: list[tuple[int, int]] = []
 
     def add(instance: object, left: int, right: int) -> int:

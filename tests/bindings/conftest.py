@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.tools import python_module
 
 HERE = Path(__file__).parent
 SPECS = HERE / "specs"
@@ -39,9 +40,7 @@ def mypy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         done = subprocess.run(
             [
                 *(
-                    sys.executable,
-                    "-m",
-                    "mypy",
+                    *python_module("mypy"),
                     "--strict",
                     "--no-error-summary",
                     "--hide-error-context",

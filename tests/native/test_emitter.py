@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from coilbox.engines.native.emit.function import HANDLERS
 from coilbox.engines.native.emit.numeric import LOADS, STORES, TEMPLATES
 from coilbox.wasm import Module, decode_body
 from coilbox.wasm.opcodes import OPCODES
+from tests.tools import assemble
 
 from .modes import modes
 from .wast import build_unit
@@ -31,10 +31,7 @@ CASES = {**{path.stem: EmitOptions() for path in sorted(GOLDENS.glob("*.wat"))},
 
 
 def parse(text: str) -> Module:
-    done = subprocess.run(
-        ["wasm-tools", "parse", "-"], input=text.encode(), capture_output=True, check=True
-    )
-    return Module(done.stdout)
+    return Module(assemble(text))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import struct
 import subprocess
 import threading
@@ -40,6 +39,7 @@ from coilbox.wasm import (
     WasmFormatError,
 )
 from coilbox.wasm.types import F32, F64, FUNC, FUNCREF, GLOBAL, I32, I64, MEMORY, TABLE
+from tests.tools import tool
 
 MEMORY_LIMIT = 1 << 32
 _SPECTEST_GLOBALS = {
@@ -68,10 +68,16 @@ class UnlinkedError(Exception):
 
 def script(path: Path, folder: Path) -> list[dict[str, Any]]:
     """The commands of a script; its modules are written to `folder`."""
-    tool = shutil.which("wasm-tools")
-    assert tool is not None
     out = folder / "script.json"
-    command = [tool, "json-from-wast", str(path), "-o", str(out), "--wasm-dir", str(folder)]
+    command = [
+        tool("wasm-tools"),
+        "json-from-wast",
+        str(path),
+        "-o",
+        str(out),
+        "--wasm-dir",
+        str(folder),
+    ]
     subprocess.run(command, check=True)
     commands: list[dict[str, Any]] = json.loads(out.read_text())["commands"]
     return commands

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import wasmtime
+
+from tests.tools import tool
 
 from .minivm import CODE, CODE_BYTES
 
@@ -20,10 +19,10 @@ STEPS = 400
 
 def validate(module: bytes) -> None:
     """`wasm-tools validate` and Wasmtime's own validator; raises if one refuses."""
-    tool = shutil.which("wasm-tools", path=str(Path(sys.executable).parent))
-    assert tool is not None, "run: pip install -e '.[dev]'"
     found = subprocess.run(
-        [tool, "validate", "--features=wasm2,tail-call", "-"], input=module, capture_output=True
+        [tool("wasm-tools"), "validate", "--features=wasm2,tail-call", "-"],
+        input=module,
+        capture_output=True,
     )
     assert not found.returncode, found.stderr.decode()
     wasmtime.Module.validate(_ENGINE, module)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import wasmtime
 
 from coilbox.wasm import Module
+from tests.tools import tool
 
 _FLAGS = (
     "--min-funcs=3", "--max-funcs=12", "--max-imports=0", "--max-memories=1", "--max-tables=1",
@@ -36,11 +34,11 @@ def smith_module(seed: int) -> bytes:
 
 
 def _smith(seed: int) -> bytes:
-    tool = shutil.which("wasm-tools", path=str(Path(sys.executable).parent))
-    assert tool is not None, "run: pip install -e '.[dev]'"
     data = random.Random(seed).randbytes(4000)
     traps = f"--disallow-traps={'false' if seed % 3 else 'true'}"
-    found = subprocess.run([tool, "smith", *_FLAGS, traps], input=data, capture_output=True)
+    found = subprocess.run(
+        [tool("wasm-tools"), "smith", *_FLAGS, traps], input=data, capture_output=True
+    )
     assert not found.returncode, found.stderr.decode()
     return found.stdout
 
