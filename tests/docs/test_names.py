@@ -26,9 +26,9 @@ def wrong_names(text: str, page: str) -> dict[str, str]:
         for reason in filter(None, reasons):
             found[name] = f"{page}:{number}: {reason}"
     for number, command in commands(text):
-        reason = names.wrong_command(command)
-        if reason is not None:
-            found[command] = f"{page}:{number}: {reason}"
+        wrong = names.wrong_command(command)
+        if wrong is not None:
+            found[command] = f"{page}:{number}: {wrong}"
     return found
 
 

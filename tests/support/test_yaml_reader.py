@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.fuzzing import explore
 from hypothesis import strategies as st
 
 from coilbox.bindings import load_spec
@@ -16,7 +17,6 @@ from coilbox.profiles import load_profile
 from coilbox.profiles.profile import Profile
 from coilbox.support.yaml_reader import MAX_BYTES, read
 from coilbox.support.yamlfile import parse_yaml
-from fuzzing import explore
 
 KINDS: dict[str, Callable[[Path], object]] = {
     "profile": load_profile,
