@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.fuzzing import explore
 from hypothesis import strategies as st
 
 from coilbox.bindings import load_spec
@@ -17,6 +16,7 @@ from coilbox.profiles import load_profile
 from coilbox.profiles.profile import Profile
 from coilbox.support.yaml_reader import MAX_BYTES, read
 from coilbox.support.yamlfile import parse_yaml
+from tests.fuzzing import explore
 
 KINDS: dict[str, Callable[[Path], object]] = {
     "profile": load_profile,
