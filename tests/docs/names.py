@@ -75,7 +75,7 @@ def classes() -> dict[str, set[str]]:
     members: dict[str, set[str]] = defaultdict(set)
     bases: dict[str, set[str]] = defaultdict(set)
     for path in source_files():
-        if path.suffix == ".py" and "tests" not in path.parts:
+        if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts:
             for node in ast.walk(ast.parse(path.read_bytes())):
                 if isinstance(node, ast.ClassDef):
                     members[node.name] |= set(_members(node))
