@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,18 @@ def test_a_relative_path_is_another_image_elsewhere(
     assert found[0] != found[1]
 
 
+def _given(record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    return record
+
+
 def test_damaged_records(cache: Cache, builds: list[Any], mine: Path) -> None:
-    for record in ({}, {"image": 7}, {"image": "ab" * 32, "build": 1, "hash_seed": None}):
-        cache.publish("names", "web", lambda folder, record=record: record)
+    records: tuple[dict[str, Any], ...] = (
+        {},
+        {"image": 7},
+        {"image": "ab" * 32, "build": 1, "hash_seed": None},
+    )
+    for record in records:
+        cache.publish("names", "web", partial(_given, record))
         with pytest.raises(ImageError, match="there is no image 'web'; names: none"):
             ImageStore(cache).open("web")
 
