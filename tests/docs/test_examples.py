@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import coilbox
-from coilbox import LimitExceeded, Usage
+from coilbox import GuestException, Image, LimitExceeded, Sandbox, Usage
 from coilbox.limits import LIMITS
 from coilbox.profiles import load_profile
 from coilbox.support.units import parse_seconds, parse_size
@@ -94,3 +94,14 @@ def test_the_table_of_usage_is_whole() -> None:
     text = (ROOT / "docs/limits.md").read_text()
     for field in dataclasses.fields(Usage):
         assert f"`{field.name}`" in text
+
+
+def test_what_the_readme_says_cannot_be_imported(image: Image) -> None:
+    found = re.search(r"modules cannot be imported: (.*?)\.$", pages.read("README.md"), re.M)
+    assert found is not None
+    with Sandbox(image) as sandbox:
+        for name in re.findall(r"`(\w+)`", found[1]):
+            error = sandbox.run(f"import {name}").error
+            assert isinstance(error, GuestException), f"{name} can be imported"
+            assert error.type in ("ImportError", "ModuleNotFoundError")
+        assert sandbox.run("import bz2; bz2.decompress(bz2.compress(b'x'))").value == b"x"
