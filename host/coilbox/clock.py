@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from coilbox.errors import UsageError
+from coilbox.support.checks import checked_seconds
 from coilbox.wasi import Clock, CoarseClock, OwnClock, SystemClock
 
 _OWN_STEP = 0.001
@@ -24,7 +25,8 @@ class GuestClock:
             by its duration without taking any, and nothing else does. None for the host's time.
 
     Raises:
-        UsageError: ``resolution`` is not above 0, or ``start`` has no time zone or is before 1970.
+        UsageError: ``resolution`` is not above 0, or ``start`` has no time zone or is not in
+            the years 1970 to 2499.
     """
 
     resolution: float | None = None
@@ -33,21 +35,15 @@ class GuestClock:
     def __post_init__(self) -> None:
         resolution, start = self.resolution, self.start
         if resolution is not None:
-            if isinstance(resolution, bool) or not isinstance(resolution, (int, float)):
-                kind = type(resolution).__name__
-                raise UsageError(f"GuestClock.resolution must be a number, not {kind}")
-            if not 1e-9 <= resolution <= 3600:
-                raise UsageError(
-                    f"GuestClock.resolution must be 1e-9 to 3600 seconds, not {resolution}"
-                )
+            checked_seconds(resolution, "GuestClock.resolution", 1e-9, 3600)
         if start is not None:
             if not isinstance(start, datetime.datetime):
                 kind = type(start).__name__
                 raise UsageError(f"GuestClock.start must be a datetime, not {kind}")
             if start.tzinfo is None:
                 raise UsageError(f"GuestClock.start needs a time zone: {start}")
-            if start.timestamp() < 0:
-                raise UsageError(f"GuestClock.start must not be before 1970: {start}")
+            if not 1970 <= start.year < 2500 or start.timestamp() < 0:
+                raise UsageError(f"GuestClock.start must be from 1970 to 2499: {start}")
 
     def make(self) -> Clock:
         """A clock that starts now."""

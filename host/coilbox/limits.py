@@ -7,26 +7,28 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from coilbox.errors import UsageError
+from coilbox.support.checks import MOST, checked_seconds, checked_whole
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Limits:
     """Limits of a sandbox. Each has an error of its own, which says limit and usage.
 
     Meeting one stops the guest at once, until ``reset()``; ``recursion`` alone is an exception in
     the guest. What is counted starts at 0 with each ``run`` and ``call``; memory, open files and
-    recursion are amounts at one time. ``math.inf`` is no limit, where the type allows a float.
+    recursion are amounts at one time. None is no limit, where the type allows it, and becomes
+    ``math.inf``.
 
     Attributes:
-        wall_seconds: wall time.
+        wall_seconds: wall time; 1e-9 to 1e9 seconds, or None.
         memory_bytes: the guest's linear memory, which holds everything that Python allocates;
             at most 4 GiB.
         output_bytes: what may be written to stdout, and as much to stderr.
-        cpu_seconds: CPU time of the thread that runs the guest. A guest has one thread, so its
-            wall time bounds it too.
+        cpu_seconds: CPU time of the thread that runs the guest; 1e-9 to 1e9 seconds, or None. A
+            guest has one thread, so its wall time bounds it too.
         value_bytes: one value from guest to host, encoded: what a run gives back, or the
             arguments of a host call. A list, dict or set counts 64 bytes besides.
         host_calls: calls of host functions.
@@ -39,25 +41,40 @@ class Limits:
             1000, or here if this is lower; at least 100.
 
     Raises:
-        UsageError: a limit is not a number of its type above 0, or memory is above 4 GiB.
+        UsageError: a limit is not a number of its type, or not in its range; the message has both.
     """
 
-    wall_seconds: float = 30.0
-    memory_bytes: int = 512 * MIB
-    output_bytes: int = 16 * MIB
-    cpu_seconds: float = math.inf
-    value_bytes: int = 64 * MIB
-    host_calls: int | float = 1_000_000
-    host_call_bytes: int | float = GIB
-    open_files: int = 256
-    written_bytes: int | float = GIB
-    created_files: int | float = 10_000
-    file_bytes: int | float = 4 * GIB
-    recursion: int | float = 1_000_000
+    wall_seconds: float
+    memory_bytes: int
+    output_bytes: int
+    cpu_seconds: float
+    value_bytes: int
+    host_calls: int | float
+    host_call_bytes: int | float
+    open_files: int
+    written_bytes: int | float
+    created_files: int | float
+    file_bytes: int | float
+    recursion: int | float
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        wall_seconds: float | None = 30.0,
+        memory_bytes: int = 512 * MIB,
+        output_bytes: int = 16 * MIB,
+        cpu_seconds: float | None = None,
+        value_bytes: int = 64 * MIB,
+        host_calls: int | float | None = 1_000_000,
+        host_call_bytes: int | float | None = GIB,
+        open_files: int = 256,
+        written_bytes: int | float | None = GIB,
+        created_files: int | float | None = 10_000,
+        file_bytes: int | float | None = 4 * GIB,
+        recursion: int | float | None = 1_000_000,
+    ) -> None:
+        given = locals()
         for spec in LIMITS:
-            _check(spec, getattr(self, spec.name))
+            object.__setattr__(self, spec.name, checked_limit(spec, given[spec.name]))
 
 
 class LimitSpec(NamedTuple):
@@ -68,8 +85,10 @@ class LimitSpec(NamedTuple):
         key: in a profile's ``limits``.
         option: of the command line.
         kind: what it is measured in.
-        endless: whether it may be infinite.
+        endless: whether there may be no limit.
         help: what it limits, in a sentence.
+        least: the smallest that it can be, if it is a size or count.
+        most: the largest.
     """
 
     name: str
@@ -78,12 +97,16 @@ class LimitSpec(NamedTuple):
     kind: Literal["seconds", "bytes", "count"]
     endless: bool
     help: str
+    least: int = 1
+    most: int = MOST
 
 
 LIMITS = (
     LimitSpec("wall_seconds", "wall", "--timeout", "seconds", True, "Wall time of each run."),
     LimitSpec("cpu_seconds", "cpu", "--cpu", "seconds", True, "CPU time of each run."),
-    LimitSpec("memory_bytes", "memory", "--memory", "bytes", False, "Memory, at most 4GiB."),
+    LimitSpec(
+        "memory_bytes", "memory", "--memory", "bytes", False, "Memory, at most 4GiB.", 1, 4 * GIB
+    ),
     LimitSpec(
         "output_bytes",
         "output",
@@ -125,27 +148,36 @@ LIMITS = (
     ),
     LimitSpec("file_bytes", "file_size", "--file-size", "bytes", True, "The length of one file."),
     LimitSpec(
-        "recursion", "recursion", "--recursion", "count", True, "The highest recursion limit."
+        "recursion", "recursion", "--recursion", "count", True, "The highest recursion limit.", 100
     ),
 )
 """All limits, in the order in which they are shown."""
 
 
-def _check(spec: LimitSpec, value: object) -> None:
+def checked_limit(spec: LimitSpec, value: object) -> float:
+    """A limit of ``Limits``; infinity for None.
+
+    Args:
+        spec: which limit.
+        value: what was given.
+
+    Raises:
+        UsageError: it is not a number of its type, or not in its range.
+    """
     name = f"Limits.{spec.name}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UsageError(f"{name} must be a number, not {type(value).__name__}")
-    if math.isnan(value) or value <= 0:
-        raise UsageError(f"{name} must be above 0, not {value}")
-    if value == math.inf and not spec.endless:
-        raise UsageError(f"{name} cannot be infinite")
-    if spec.kind != "seconds" and not isinstance(value, int) and value != math.inf:
-        what = "bytes" if spec.kind == "bytes" else spec.name.replace("_", " ")
-        raise UsageError(f"{name} must be a whole number of {what}, not {value}")
-    if spec.name == "memory_bytes" and value > 4 * GIB:
-        raise UsageError(f"{name} can be at most 4 GiB (4294967296)")
-    if spec.name == "recursion" and value < 100:
-        raise UsageError(f"{name} must be at least 100, which Python's own library needs")
+    if value is None or (isinstance(value, float) and value == math.inf):
+        if spec.endless:
+            return math.inf
+        raise UsageError(
+            f"{name} must be a whole number from {spec.least} to {spec.most}, not without end"
+        )
+    try:
+        if spec.kind == "seconds":
+            return checked_seconds(value, name)
+        return checked_whole(value, name, spec.least, spec.most)
+    except UsageError as error:
+        none = ", or None for no limit" if spec.endless else ""
+        raise UsageError(f"{error}{none}") from None
 
 
 DEFAULT_LIMITS = Limits()

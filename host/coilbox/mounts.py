@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from coilbox.errors import UsageError
+from coilbox.support.checks import checked_path, checked_whole, shown
 
 MountMode = Literal["ro", "rw"]
 
@@ -20,16 +21,16 @@ def guest_components(guest_path: str) -> tuple[bytes, ...]:
     if not isinstance(guest_path, str):
         raise UsageError(f"guest_path must be a str, not {type(guest_path).__name__}")
     if not guest_path.startswith("/"):
-        raise UsageError(f"guest_path must be absolute, like '/data': {guest_path!r}")
+        raise UsageError(f"guest_path must be absolute, like '/data': {shown(guest_path)}")
     try:
         encoded = guest_path.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"guest_path cannot be written as UTF-8: {guest_path!r}") from None
+        raise UsageError(f"guest_path cannot be written as UTF-8: {shown(guest_path)}") from None
     components = tuple(name for name in encoded.split(b"/") if name)
     if b"." in components or b".." in components:
-        raise UsageError(f"guest_path must not contain '.' or '..': {guest_path!r}")
+        raise UsageError(f"guest_path must not contain '.' or '..': {shown(guest_path)}")
     if b"\0" in encoded:
-        raise UsageError(f"guest_path must not contain NUL: {guest_path!r}")
+        raise UsageError(f"guest_path must not contain NUL: {shown(guest_path)}")
     if any(len(name) > 255 for name in components) or len(encoded) > 4095:
         raise UsageError("guest_path is too long: 255 bytes for each name, 4095 in all")
     return components
@@ -52,18 +53,9 @@ class Mount:
     components: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        try:
-            host_path = os.fspath(self.host_path)
-        except TypeError:
-            raise UsageError(
-                f"host_path must be a path, not {type(self.host_path).__name__}"
-            ) from None
-        if not isinstance(host_path, str):
-            raise UsageError("host_path must be a str path, not bytes")
-        if not host_path or "\0" in host_path:
-            raise UsageError(f"host_path is not a path: {host_path!r}")
-        if self.mode not in ("ro", "rw"):
-            raise UsageError(f"mode must be 'ro' or 'rw', not {self.mode!r}")
+        checked_path(self.host_path, "host_path")
+        if not isinstance(self.mode, str) or self.mode not in ("ro", "rw"):
+            raise UsageError(f"mode must be 'ro' or 'rw', not {shown(self.mode)}")
         object.__setattr__(self, "components", guest_components(self.guest_path))
 
 
@@ -83,7 +75,6 @@ class Scratch:
     components: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, value in (("max_bytes", self.max_bytes), ("max_files", self.max_files)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise UsageError(f"{name} must be an int of 0 or more, not {value!r}")
+        checked_whole(self.max_bytes, "max_bytes")
+        checked_whole(self.max_files, "max_files")
         object.__setattr__(self, "components", guest_components(self.guest_path))

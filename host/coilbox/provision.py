@@ -10,6 +10,7 @@ from coilbox.errors import ImageError, UsageError
 from coilbox.images.image import Image
 from coilbox.images.names import Reference, check_name, give_name, is_path
 from coilbox.images.store import ImageStore
+from coilbox.support.checks import checked_path
 from coilbox.support.locks import ForkSafeLock
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def open_image(name: str | os.PathLike[str] | None = None) -> Image:
     """
     if name is not None and not isinstance(name, str | os.PathLike):
         raise UsageError(f"image must be an Image, a name or a path, not {type(name).__name__}")
-    word = "default" if name is None else os.fspath(name)
+    word = "default" if name is None else checked_path(name, "image")
     if isinstance(name, os.PathLike) and not is_path(word):
         word = os.path.join(".", word)  # noqa: PTH118 - a Path drops the point
     # Known by what it is: a relative path is another one after chdir(), and a changed

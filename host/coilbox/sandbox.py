@@ -42,6 +42,7 @@ from coilbox.session.programs import ensure_compiled, load_program
 from coilbox.session.requests import Job, call_job, run_job
 from coilbox.session.session import Session
 from coilbox.stream import RunStream
+from coilbox.support.checks import NotCopyable, shown
 
 Isolation = Literal["none", "process"]
 
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 
-class Sandbox:
+class Sandbox(NotCopyable):
     """A Python interpreter that can reach nothing but what it is given here.
 
     Variables, imports and files of the scratch directory stay from one ``run`` to the next,
@@ -132,8 +133,8 @@ class Sandbox:
                 f"Limits.memory_bytes is {self.limits.memory_bytes}, but Python itself needs "
                 f"{self._image.memory_bytes} in image {self._image.name}"
             )
-        if isolation not in ("none", "process"):
-            raise UsageError(f"isolation must be 'none' or 'process', not {isolation!r}")
+        if not isinstance(isolation, str) or isolation not in ("none", "process"):
+            raise UsageError(f"isolation must be 'none' or 'process', not {shown(isolation)}")
         self.isolation = isolation
         if isolation == "process":
             # Compiled here, where its progress can be seen, and loaded by the workers.

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from coilbox.errors import UsageError
+from coilbox.support.checks import NotCopyable
 
 if TYPE_CHECKING:
     from coilbox.results import Result
@@ -33,7 +34,7 @@ class Output:
     data: bytes
 
 
-class RunStream:
+class RunStream(NotCopyable):
     """A run in progress: iterate over its output, then take its ``result``.
 
     Leaving its ``with`` block before the end cancels the run.

@@ -26,8 +26,8 @@ from coilbox.wasi import VirtualTree
         (("/x", "/a", "w"), "mode must be 'ro' or 'rw', not 'w'"),
         (("", "/a"), "host_path is not a path: ''"),
         (("a\0b", "/a"), "host_path is not a path"),
-        ((b"/x", "/a"), "host_path must be a str path, not bytes"),
-        ((7, "/a"), "host_path must be a path, not int"),
+        ((b"/x", "/a"), "host_path must be a str or a path of str, not of bytes"),
+        ((7, "/a"), "host_path must be a str or a path, not int"),
     ],
 )
 def test_refused_mounts(arguments: tuple[Any, ...], message: str) -> None:
@@ -37,9 +37,9 @@ def test_refused_mounts(arguments: tuple[Any, ...], message: str) -> None:
 
 
 def test_refused_scratch() -> None:
-    with pytest.raises(UsageError, match="max_bytes must be an int of 0 or more, not -1"):
+    with pytest.raises(UsageError, match="max_bytes must be a whole number from 0"):
         Scratch(max_bytes=-1)
-    with pytest.raises(UsageError, match="max_files must be an int of 0 or more, not True"):
+    with pytest.raises(UsageError, match="max_files must be a whole number from 0"):
         Scratch(max_files=True)
     with pytest.raises(UsageError, match="guest_path must be absolute"):
         Scratch("tmp")

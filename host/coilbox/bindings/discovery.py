@@ -19,6 +19,7 @@ from typing import Any
 
 from coilbox.bindings.host import Extension
 from coilbox.errors import CoilboxError, ExtensionError, UsageError
+from coilbox.support.checks import shown
 
 GROUP = "coilbox.extensions"
 
@@ -115,4 +116,4 @@ def _hint(point: EntryPoint, error: Exception) -> str:
 def _unknown(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, 1)
     help_ = f"; did you mean {near[0]!r}?" if near else ""
-    return f"there is no extension {name!r} (there are: {', '.join(names) or 'none'}){help_}"
+    return f"there is no extension {shown(name)} (there are: {', '.join(names) or 'none'}){help_}"

@@ -39,6 +39,7 @@ def complain(text: str) -> None:
     # What the API calls its limits, and the options that set them here.
     for spec in LIMITS:
         text = text.replace(f"Limits.{spec.name}", spec.option)
+    text = text.replace("or None for no limit", "or none for no limit")
     # A stderr that is gone is no reason to fail in another way.
     try:
         for line in text.splitlines():

@@ -7,6 +7,7 @@ from functools import cache
 from coilbox.engines.protocol import Engine, GuestModule
 from coilbox.engines.space import address_space
 from coilbox.errors import EngineError, UsageError
+from coilbox.support.checks import shown
 
 ENGINE_NAMES = ("wasmtime", "native")
 """All engines. Wasmtime compiles an image in seconds, native in minutes."""
@@ -28,7 +29,8 @@ def get_engine(name: str) -> Engine:
         from coilbox.engines.native import NativeEngine
 
         return NativeEngine()
-    raise UsageError(f"there is no engine {name!r}; there are: auto, {', '.join(ENGINE_NAMES)}")
+    names = ", ".join(["auto", *ENGINE_NAMES])
+    raise UsageError(f"there is no engine {shown(name)}; there are: {names}")
 
 
 def compiled_variant(name: str, module: GuestModule) -> str | None:
@@ -68,6 +70,8 @@ def choose_engine(name: str, image: GuestModule) -> Engine:
         EngineError: it cannot start on this machine.
     """
     if name != "auto":
+        if not isinstance(name, str):
+            raise UsageError(f"engine must be the name of one, not {type(name).__name__}")
         return get_engine(name)
     chosen = _chosen.get(image.digest)
     if chosen is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coilbox.errors import ImageError
 from coilbox.support.cache import Cache, Entry, check, read_manifest, sha256
+from coilbox.support.checks import NotCopyable
 
 if TYPE_CHECKING:
     from coilbox.wasi.vfs.zip import ZipArchive
@@ -64,7 +65,7 @@ class ImageInfo:
         return POLL_PAGE_BYTES
 
 
-class Image:
+class Image(NotCopyable):
     """An image in the cache, or in any folder. Shared by all sandboxes of the process.
 
     Attributes:

@@ -7,31 +7,56 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from coilbox.bindings import load_extension
 from coilbox.bindings.settings import anchor
 from coilbox.clock import GuestClock
 from coilbox.errors import ConfigError, UsageError
-from coilbox.limits import LIMITS, Limits
+from coilbox.limits import LIMITS, Limits, checked_limit
 from coilbox.mounts import Mount, Scratch, guest_components
+from coilbox.support.checks import checked_path
 from coilbox.support.fields import (
     CountOrNone,
     Duration,
-    GuestPath,
     Moment,
     Seconds,
     Size,
     SizeOrNone,
-    Variable,
 )
 from coilbox.support.resources import configs
 from coilbox.support.yamlfile import load_yaml
 
 _LIMITS = Limits()
 _SCRATCH = Scratch()
+
+
+def _guest_path(value: str) -> str:
+    try:
+        guest_components(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _variable(name: str) -> str:
+    if not name or "=" in name or "\0" in name:
+        raise ValueError(f"{name!r} cannot be the name of an environment variable")
+    return name
+
+
+GuestPath = Annotated[str, AfterValidator(_guest_path), Field(pattern="^/")]
+Variable = Annotated[str, AfterValidator(_variable)]
 
 
 class _Strict(BaseModel):
@@ -90,6 +115,15 @@ class LimitsSection(_Strict):
         "here if this is lower.",
     )
 
+    @field_validator("*")
+    @classmethod
+    def _possible(cls, value: float, info: ValidationInfo) -> float:
+        spec = next(spec for spec in LIMITS if spec.key == info.field_name)
+        try:
+            return checked_limit(spec, value)
+        except UsageError as error:
+            raise ValueError(str(error).replace(f"Limits.{spec.name}", repr(spec.key))) from None
+
 
 class MountSection(_Strict):
     """A directory of the host that the guest sees."""
@@ -142,7 +176,7 @@ class ClockSection(_Strict):
 class RandomSection(_Strict):
     """Where the guest's randomness comes from."""
 
-    seed: int = Field(ge=0, description="Determines all of it.")
+    seed: int = Field(ge=0, le=(1 << 64) - 1, description="Determines all of it.")
 
 
 class Profile(_Strict):
@@ -233,7 +267,7 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     if not isinstance(name_or_path, str | os.PathLike):
         kind = type(name_or_path).__name__
         raise UsageError(f"a profile is named by a str or a path, not by {kind}")
-    text = os.fspath(name_or_path)
+    text = checked_path(name_or_path, "a profile's name")
     if re.fullmatch(r"[A-Za-z0-9_-]+", text) and not isinstance(name_or_path, os.PathLike):
         path = configs() / "profiles" / f"{text}.yaml"
         if not path.is_file():

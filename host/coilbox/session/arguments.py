@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from coilbox.bridge import HostFunctions
 from coilbox.errors import UsageError
+from coilbox.support.checks import checked_seconds, checked_whole, shown
 
 if TYPE_CHECKING:
     from coilbox.bindings.host import Extension
@@ -36,7 +37,8 @@ def checked_items(values: Iterable[T], kind: type[T], what: str) -> tuple[T, ...
     items = tuple(values)
     for item in items:
         if not isinstance(item, kind):
-            raise UsageError(f"{what} must be a list of {kind.__name__}, which {item!r} is not")
+            name = kind.__name__
+            raise UsageError(f"{what} must be a list of {name}, which {shown(item)} is not")
     return items
 
 
@@ -57,14 +59,9 @@ def checked_timeout(seconds: float | None) -> float | None:
     """The time limit of a run.
 
     Raises:
-        UsageError: it is no number, or not above 0.
+        UsageError: it is no number of seconds, or not in the range of a limit.
     """
-    if seconds is not None:
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise UsageError(f"timeout must be a number of seconds, not {type(seconds).__name__}")
-        if not seconds > 0:
-            raise UsageError(f"timeout must be above 0 seconds, not {seconds}")
-    return seconds
+    return None if seconds is None else checked_seconds(seconds, "timeout")
 
 
 def checked_strings(values: Mapping[str, str], what: str) -> dict[str, str]:
@@ -77,9 +74,10 @@ def checked_strings(values: Mapping[str, str], what: str) -> dict[str, str]:
         raise UsageError(f"{what} must map strings to strings, not be {type(values).__name__}")
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise UsageError(f"{what} must map strings to strings, not {key!r} to {value!r}")
+            pair = f"{shown(key)} to {shown(value)}"
+            raise UsageError(f"{what} must map strings to strings, not {pair}")
         if not key or "=" in key or "\0" in key or "\0" in value:
-            raise UsageError(f"{what} has the impossible variable {key!r}")
+            raise UsageError(f"{what} has the impossible variable {shown(key)}")
     return dict(values)
 
 
@@ -95,9 +93,9 @@ def checked_functions(functions: HostFunctions) -> dict[str, Any]:
         )
     for name, function in functions.items():
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-            raise UsageError(f"host function name {name!r} is not a public Python name")
+            raise UsageError(f"host function name {shown(name)} is not a public Python name")
         if not callable(function):
-            raise UsageError(f"host function {name!r} is not callable")
+            raise UsageError(f"host function {shown(name)} is not callable")
     return dict(functions)
 
 
@@ -105,8 +103,6 @@ def checked_seed(seed: int | None) -> int | None:
     """The seed of a guest's randomness.
 
     Raises:
-        UsageError: it is no whole number from 0.
+        UsageError: it is no whole number of at most 64 bits.
     """
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-        raise UsageError(f"random_seed must be a whole number from 0, not {seed!r}")
-    return seed
+    return None if seed is None else checked_whole(seed, "random_seed", 0, (1 << 64) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from coilbox.results import Result
 from coilbox.session.arguments import checked_items, checked_strings, checked_timeout
 from coilbox.session.output import CapturedOutput, OutputCallback
 from coilbox.session.session import FRESH, LAST, Session, Streams
+from coilbox.support.checks import checked_flag, checked_path, shown
 
 Job = Callable[[Session], Result]
 
@@ -37,7 +39,7 @@ def run_job(
         OSError: the file of ``code`` cannot be read.
     """
     if isinstance(code, os.PathLike):
-        path = Path(code)
+        path = Path(checked_path(code, "code"))
         filename = filename or path.name
         source: str | bytes = path.read_bytes()
     elif isinstance(code, (str, bytes)):
@@ -50,7 +52,7 @@ def run_job(
     arguments = [filename, *checked_items(argv, str, "argv")]
     extra = None if env is None else checked_strings(env, "env")
     streams = _streams(limits, stdin, timeout, on_stdout, on_stderr)
-    flags = FRESH * fresh | LAST * last
+    flags = FRESH * checked_flag(fresh, "fresh") | LAST * checked_flag(last, "last")
     return lambda session: session.run(source, filename, arguments, extra, flags, streams)
 
 
@@ -64,7 +66,7 @@ def call_job(limits: Limits, target: str, args: list[Any], kwargs: dict[str, Any
         raise UsageError(f"target must be 'module:function', not {type(target).__name__}")
     module, colon, function = target.partition(":")
     if not (module and colon and function):
-        raise UsageError(f"target must be 'module:function', not {target!r}")
+        raise UsageError(f"target must be 'module:function', not {shown(target)}")
     streams = _streams(limits, b"", None, None, None)
     return lambda session: session.call(target, args, kwargs, streams)
 
@@ -77,7 +79,12 @@ def _streams(
     on_stderr: OutputCallback | None,
 ) -> Streams:
     if isinstance(stdin, str):
-        stdin = stdin.encode("utf-8", "surrogateescape")
+        try:
+            stdin = stdin.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise UsageError("stdin has half of a character (a lone surrogate)") from None
+    elif isinstance(stdin, io.TextIOBase):
+        raise UsageError("stdin is a text file; give a binary file, bytes or a str")
     elif not (isinstance(stdin, bytes | None) or callable(getattr(stdin, "read", stdin))):
         raise UsageError(f"stdin must be str, bytes or a binary file, not {type(stdin).__name__}")
     timeout = checked_timeout(timeout)

@@ -7,10 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from coilbox.errors import UsageError
-from coilbox.mounts import guest_components
 from coilbox.support.units import (
     is_none,
     none_pattern,
@@ -64,20 +62,6 @@ def _moment(value: object) -> object:
         return datetime.datetime.fromisoformat(value)
     except ValueError:
         raise ValueError(f"{value!r} is not a time like 2026-01-31T12:00:00Z") from None
-
-
-def _guest_path(value: str) -> str:
-    try:
-        guest_components(value)
-    except UsageError as error:
-        raise ValueError(str(error)) from None
-    return value
-
-
-def _variable(name: str) -> str:
-    if not name or "=" in name or "\0" in name:
-        raise ValueError(f"{name!r} cannot be the name of an environment variable")
-    return name
 
 
 def _schema(number: str, pattern: str, *examples: str | float, least: int = 1) -> WithJsonSchema:
@@ -135,5 +119,3 @@ Rate = Annotated[
     WithJsonSchema({"type": "string", "pattern": rate_pattern(), "examples": ["100/s", "10/min"]}),
 ]
 Moment = Annotated[datetime.datetime, BeforeValidator(_moment)]
-GuestPath = Annotated[str, AfterValidator(_guest_path), Field(pattern="^/")]
-Variable = Annotated[str, AfterValidator(_variable)]

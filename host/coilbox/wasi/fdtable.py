@@ -10,7 +10,7 @@ from io import BufferedReader, FileIO
 from typing import BinaryIO, Protocol, TypeAlias
 
 from coilbox.engines.protocol import StopGuest
-from coilbox.errors import OpenFilesLimitExceeded
+from coilbox.errors import OpenFilesLimitExceeded, UsageError
 from coilbox.wasi import constants as c
 from coilbox.wasi.vfs.node import Entry, File, WasiError
 from coilbox.wasi.vfs.tree import Place
@@ -95,7 +95,7 @@ class InputStream:
             if not data:
                 return b""
             if not isinstance(data, bytes):
-                raise TypeError(f"stdin gave {type(data).__name__} instead of bytes")
+                raise UsageError(f"stdin must give bytes, but gave {type(data).__name__}")
             if len(data) <= length:
                 return data
             self._buffer, self._position = data, 0
