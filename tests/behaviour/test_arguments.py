@@ -142,13 +142,20 @@ STRANGE: dict[str, Any] = {
     "the first time": datetime.datetime.min.replace(tzinfo=datetime.UTC),
     "a date": datetime.date(2026, 1, 1),
 }
+
+
+def argument(cls: Callable[..., object], name: str, **others: str) -> Callable[[Any], object]:
+    """Make an object of a class with one argument."""
+    return lambda value: cls(**{**others, name: value})
+
+
 MOUNT = {"host_path": "/", "guest_path": "/x"}
 ARGUMENTS: dict[str, Callable[[Any], object]] = {
-    **{f"Limits.{spec.name}": lambda v, k=spec.name: Limits(**{k: v}) for spec in LIMITS},
-    **{f"Mount.{key}": lambda v, k=key: Mount(**{**MOUNT, k: v}) for key in (*MOUNT, "mode")},
+    **{f"Limits.{spec.name}": argument(Limits, spec.name) for spec in LIMITS},
+    **{f"Mount.{name}": argument(Mount, name, **MOUNT) for name in (*MOUNT, "mode")},
     **{
-        f"Scratch.{key}": lambda v, k=key: Scratch(**{k: v})
-        for key in ("guest_path", "max_bytes", "max_files")
+        f"Scratch.{name}": argument(Scratch, name)
+        for name in ("guest_path", "max_bytes", "max_files")
     },
     "GuestClock.resolution": lambda value: GuestClock(resolution=value),
     "GuestClock.start": lambda value: GuestClock(start=value),
