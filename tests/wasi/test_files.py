@@ -319,21 +319,6 @@ def test_listing_sees_changes_from_its_start(writable: Any) -> None:
     assert writable.call("fd_readdir", file, 65536, 4096, 0, RESULT) == c.ENOTDIR
 
 
-def test_many_listings_at_once_are_dropped_and_read_again(
-    writable: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("coilbox.wasi.context._LISTED_ENTRIES", 20)
-    for index in range(12):
-        writable.create(f"w/{index}")
-    fds = [writable.open("w", oflags=c.O_DIRECTORY) for _ in range(5)]
-    for cookie in range(14):
-        for fd in fds:
-            assert writable.call("fd_readdir", fd, 65536, 24 + 2, cookie, RESULT) == 0
-    kept = sum(len(writable.wasi.descriptors[fd].listing or ()) for fd in fds)
-    assert kept == 14
-    assert len(writable.readdir(fds[0])) == 12
-
-
 def test_unlinked_file_lives_while_it_is_open(writable: Any) -> None:
     writable.create("w/a", b"alive")
     fd = writable.open("w/a", "w")

@@ -8,7 +8,8 @@ read-only mounts stay as they are, and bytes and files are counted.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -18,9 +19,9 @@ from coilbox.isolation.wire import Violation
 from coilbox.limits import Limits
 from coilbox.mounts import Mount
 from coilbox.wasi import constants as c
-from coilbox.wasi.memory import CHUNK
+from coilbox.wasi.memory import ALLOCATED_AT_ONCE, CHUNK
 from coilbox.wasi.vfs.host import HostDirectory, HostFile, HostVolume
-from coilbox.wasi.vfs.node import OpenFlags, WasiError
+from coilbox.wasi.vfs.node import Entry, OpenFlags, WasiError
 
 # Open files, and the directories of the longest path.
 _MAX_HANDLES = 1024
@@ -28,7 +29,8 @@ _MAX_OFFSET = (1 << 63) - 1
 _MAX_TARGET = 4096
 
 # What each operation takes: n a name, t a link's target, d a directory's handle, i an integer,
-# l a length, T a time or None, b a truth value, f the flags of an open, w the message's raw bytes.
+# l a length, a that of a range to reserve,
+# T a time or None, b a truth value, f the flags of an open, w the message's raw bytes.
 _DIRECTORY = {
     "duplicate": "", "enter": "n", "readlink": "n", "stat": "n", "stat_self": "", "entries": "",
     "open": "nf", "mkdir": "n", "rmdir": "n", "unlink": "n", "symlink": "nt", "link": "ndn",
@@ -36,14 +38,36 @@ _DIRECTORY = {
 }  # fmt: skip
 _FILE = {
     "pread": "li", "size": "", "stat": "", "set_append": "b", "sync": "b", "pwrite": "wi",
-    "append": "w", "resize": "i", "allocate": "ii", "set_times": "TT",
+    "append": "w", "resize": "i", "allocate": "ia", "set_times": "TT",
 }  # fmt: skip
+_LISTING = {"page": ""}
 _CHANGING = {
     "mkdir", "rmdir", "unlink", "symlink", "link", "rename", "set_times", "set_times_self",
     "pwrite", "append", "resize", "allocate",
 }  # fmt: skip
 _CREATING = {"mkdir", "symlink", "link"}
-_OPENING = {"open", "enter", "duplicate"}
+_OPENING = {"open", "enter", "duplicate", "entries"}
+_PAGE_ENTRIES = 256
+
+
+class _Listing:
+    """A directory that is being listed."""
+
+    def __init__(self, directory: HostDirectory) -> None:
+        self.volume = directory.volume
+        self._entries = directory.entries()
+
+    def page(self) -> list[Entry]:
+        """Some of its entries; none at the end."""
+        return list(islice(self._entries, _PAGE_ENTRIES))
+
+    def close(self) -> None:
+        """Close it."""
+        self._entries.close()
+
+
+_Item = HostDirectory | HostFile | _Listing
+_OPERATIONS = {HostDirectory: _DIRECTORY, HostFile: _FILE, _Listing: _LISTING}
 
 
 class FileServer:
@@ -62,7 +86,7 @@ class FileServer:
         self._limits = limits
         self.begin_run()
         self._volumes: list[HostVolume] = []
-        self._open: dict[int, HostDirectory | HostFile] = {}
+        self._open: dict[int, _Item] = {}
         self._next = len(mounts)
         try:
             for handle, mount in enumerate(mounts):
@@ -94,10 +118,10 @@ class FileServer:
 
     def _close(self, handle: int) -> None:
         item = self._open.pop(handle)
-        if isinstance(item, HostFile):
-            item.close()
-        else:
+        if isinstance(item, HostDirectory):
             item.release()
+        else:
+            item.close()
 
     def perform(self, message: object, data: bytes) -> tuple[list[Any], bytes]:
         """Do an operation; the answer's description and raw bytes.
@@ -110,20 +134,22 @@ class FileServer:
                 item = self._item(handle)
             case _:
                 raise Violation("a malformed operation on a file")
-        letters = (_DIRECTORY if isinstance(item, HostDirectory) else _FILE).get(operation)
+        letters = _OPERATIONS[type(item)].get(operation)
         if letters is None:
             raise Violation(f"an unknown operation on a file: {operation[:20]!r}")
         values = self._values(letters, args, data, item.volume)
         try:
             self._check(operation, values, item)
-            value = getattr(item, operation)(*values)
-            return self._answer(operation, value)
+            if operation == "entries":
+                assert isinstance(item, HostDirectory)
+                return ["value", self._keep(_Listing(item))], b""
+            return self._answer(operation, getattr(item, operation)(*values))
         except WasiError as error:
             return ["wasi", error.code], b""
         except OSError as error:
             return ["system", error.errno or errno.EIO], b""
 
-    def _item(self, handle: int) -> HostDirectory | HostFile:
+    def _item(self, handle: int) -> _Item:
         if 0 <= handle < len(self._volumes):
             root = self._volumes[handle].root()
             assert isinstance(root, HostDirectory)
@@ -150,7 +176,7 @@ class FileServer:
             values.append(value)
         return values
 
-    def _check(self, operation: str, values: list[Any], item: HostDirectory | HostFile) -> None:
+    def _check(self, operation: str, values: list[Any], item: _Item) -> None:
         """Refuse what goes beyond the rights or the limits."""
         limits = self._limits
         flags = values[1] if operation == "open" else None
@@ -162,16 +188,13 @@ class FileServer:
         creating = operation in _CREATING or (flags is not None and flags.create)
         if creating and self._created >= limits.created_files:
             raise WasiError(c.EDQUOT)
-        if operation in ("pwrite", "append"):
-            length = len(values[0])
-            end = length + (values[1] if operation == "pwrite" else _size(item))
+        if operation in _REACHING:
+            length, end = _REACHING[operation](item, values)
             if end > limits.file_bytes:
                 raise WasiError(c.EFBIG)
             self._written += length
             if self._written > limits.written_bytes:
                 raise WasiError(c.EDQUOT)
-        elif operation in ("resize", "allocate") and sum(values) > limits.file_bytes:
-            raise WasiError(c.EFBIG)
 
     def _answer(self, operation: str, value: Any) -> tuple[list[Any], bytes]:
         if operation in _CREATING or (operation == "open" and value[1]):
@@ -181,22 +204,31 @@ class FileServer:
             return ["value", [self._keep(file), created]], b""
         if isinstance(value, HostDirectory):
             return ["value", self._keep(value)], b""
-        if operation == "entries":
+        if operation == "page":
             return ["bytes", None], msgpack.packb(value)
         if isinstance(value, bytes):
             return ["bytes", None], value
         return ["value", value], b""
 
-    def _keep(self, item: HostDirectory | HostFile) -> int:
+    def _keep(self, item: _Item) -> int:
         handle = self._next
         self._next += 1
         self._open[handle] = item
         return handle
 
 
-def _size(item: HostDirectory | HostFile) -> int:
+def _appended(item: _Item, values: list[Any]) -> tuple[int, int]:
     assert isinstance(item, HostFile)
-    return item.size()
+    return len(values[0]), item.size() + len(values[0])
+
+
+# What brings a file to a length: how many bytes it takes of the medium, and that length.
+_REACHING: dict[str, Callable[[_Item, list[Any]], tuple[int, int]]] = {
+    "pwrite": lambda _, values: (len(values[0]), values[1] + len(values[0])),
+    "append": _appended,
+    "allocate": lambda _, values: (values[1], sum(values)),
+    "resize": lambda _, values: (0, values[0]),
+}
 
 
 def _fits(letter: str, value: object) -> bool:
@@ -222,5 +254,5 @@ def _fits(letter: str, value: object) -> bool:
         )
     if letter == "T" and value is None:
         return True
-    most = CHUNK if letter == "l" else _MAX_OFFSET
+    most = {"l": CHUNK, "a": ALLOCATED_AT_ONCE}.get(letter, _MAX_OFFSET)
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

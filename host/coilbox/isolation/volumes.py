@@ -6,7 +6,7 @@ gave it and by single names, as the tree of files does anyhow.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -148,10 +148,15 @@ class RemoteDirectory(Directory):
         """Status of the directory."""
         return Stat(*_ask(self.connection, self.handle, "stat_self"))
 
-    def entries(self) -> list[Entry]:
-        """The listing."""
-        packed = _ask(self.connection, self.handle, "entries")
-        return [Entry(*entry) for entry in msgpack.unpackb(packed)]
+    def entries(self) -> Generator[Entry]:
+        """The entries, page by page."""
+        listing = _ask(self.connection, self.handle, "entries")
+        try:
+            while page := msgpack.unpackb(_ask(self.connection, listing, "page")):
+                for entry in page:
+                    yield Entry(*entry)
+        finally:
+            self.connection.release(listing)
 
     def open(self, name: bytes, flags: OpenFlags) -> tuple[File, bool]:
         """Open or create a regular file."""

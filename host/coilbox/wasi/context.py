@@ -21,13 +21,11 @@ from coilbox.wasi.fdtable import (
     InputStream,
     OutputSink,
 )
+from coilbox.wasi.listing import MAX_WEIGHT, Listing
 from coilbox.wasi.sources import Clock, Entropy, SystemClock, SystemEntropy
 from coilbox.wasi.stop import StopSignal
 from coilbox.wasi.vfs.node import Entry, WasiError
 from coilbox.wasi.vfs.tree import Place, VirtualTree
-
-# Directory entries kept for descriptors that are being listed.
-_LISTED_ENTRIES = 1 << 18
 
 _INPUT_RIGHTS = c.RIGHTS_STREAM | c.RIGHT_FD_READ
 _OUTPUT_RIGHTS = c.RIGHTS_STREAM | c.RIGHT_FD_WRITE | c.RIGHT_FD_SYNC | c.RIGHT_FD_DATASYNC
@@ -84,6 +82,7 @@ class WasiContext:
         self.limits = limits
         self._listed: list[Descriptor] = []
         root.now = self.clock.realtime
+        root.stopped = self.stopped
         self.table = DescriptorTable(limits.open_files)
         # The same dict, at hand for the calls that are made most.
         self.descriptors = self.table.open
@@ -97,23 +96,21 @@ class WasiContext:
         and with nothing written yet.
         """
         self.written_bytes = self.created_files = 0
-        for number, descriptor in enumerate(self._stdio(stdin, stdout, stderr)):
-            self.table.replace(number, descriptor)
+        for descriptor in self.table.exchange(self._stdio(stdin, stdout, stderr)):
+            if descriptor is not None:
+                descriptor.close()
 
     @contextmanager
     def nested_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> Iterator[None]:
         """Give a run within a run streams of its own, until the block ends."""
-        table = self.table.open
-        before = {number: table.get(number) for number in range(3)}
-        table.update(enumerate(self._stdio(stdin, stdout, stderr)))
+        before = self.table.exchange(self._stdio(stdin, stdout, stderr))
         try:
             yield
         finally:
-            for number, descriptor in before.items():
+            # What the guest has put in their place meanwhile ends with the nested run.
+            for descriptor in self.table.exchange(before):
                 if descriptor is not None:
-                    table[number] = descriptor
-                else:
-                    table.pop(number, None)
+                    descriptor.close()
 
     def _stdio(
         self, stdin: Input, stdout: OutputSink, stderr: OutputSink
@@ -205,18 +202,22 @@ class WasiContext:
         """Count one more file."""
         self.created_files += 1
 
-    def listing(self, fd: int, fresh: bool) -> list[Entry]:
+    def listing(self, fd: int, fresh: bool) -> Listing:
         """A directory's entries, kept from one call to the next.
 
-        Kept for the directories listed last, up to a number of entries in all; a listing that was
-        dropped is read again, in the same order.
+        Kept for the directories listed last, up to a weight in all; a listing that was dropped is
+        read again, in the same order.
+
+        Raises:
+            WasiError: see :class:`Listing`.
         """
         place = self.place(fd, c.RIGHT_FD_READDIR)
         descriptor = self.table.get(fd)
         if descriptor.listing is None or fresh:
             own = place.stat_self().inode
-            dots = [Entry(b".", c.TYPE_DIRECTORY, own), Entry(b"..", c.TYPE_DIRECTORY, own)]
-            descriptor.listing = dots + place.entries()
+            dots = Entry(b".", c.TYPE_DIRECTORY, own), Entry(b"..", c.TYPE_DIRECTORY, own)
+            descriptor.listing = None  # so that only one of them takes memory
+            descriptor.listing = Listing(place, self.stopped, dots)
             self._listed = [d for d in self._listed if d.listing and d is not descriptor]
             self._listed.append(descriptor)
             self._drop_listings()
@@ -226,8 +227,8 @@ class WasiContext:
         total = 0
         for index in range(len(self._listed) - 1, -1, -1):
             listing = self._listed[index].listing
-            total += len(listing) if listing is not None else 0
-            if total > _LISTED_ENTRIES and index < len(self._listed) - 1:
+            total += listing.weight if listing is not None else 0
+            if total > MAX_WEIGHT and index < len(self._listed) - 1:
                 for descriptor in self._listed[: index + 1]:
                     descriptor.listing = None
                 del self._listed[: index + 1]

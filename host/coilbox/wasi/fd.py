@@ -7,7 +7,15 @@ import struct
 from coilbox.wasi import constants as c
 from coilbox.wasi.context import WasiContext
 from coilbox.wasi.fdtable import PREOPEN, Descriptor
-from coilbox.wasi.memory import WasiInstance, guarded, pack_filestat, u32, u64
+from coilbox.wasi.listing import STRIDE
+from coilbox.wasi.memory import (
+    ALLOCATED_AT_ONCE,
+    WasiInstance,
+    guarded,
+    pack_filestat,
+    u32,
+    u64,
+)
 from coilbox.wasi.vfs.node import Stat, WasiError
 
 # fdstat: filetype, flags, rights, inheriting rights.
@@ -227,8 +235,14 @@ def fd_allocate(
     if length == 0 or offset > _OFFSET_MAX or length > _OFFSET_MAX:
         return c.EINVAL
     context.may_write(length, offset)
-    file.allocate(offset, length)
-    context.written_bytes += length
+    while length > 0:
+        if context.stopped():
+            return c.EINTR
+        piece = min(length, ALLOCATED_AT_ONCE)
+        file.allocate(offset, piece)
+        context.written_bytes += piece
+        offset += piece
+        length -= piece
     return c.ESUCCESS
 
 
@@ -268,14 +282,25 @@ def fd_readdir(
     A last entry is cut off where the buffer ends: fewer bytes than ``length`` mean the end.
     """
     listing = context.listing(fd, fresh=cookie == 0)
+    left = length
     chunk = bytearray()
-    for index in range(cookie, len(listing)):
-        if len(chunk) >= length:
+
+    def flush() -> None:
+        nonlocal left
+        del chunk[left:]
+        instance.write(buffer + length - left, chunk)
+        left -= len(chunk)
+        chunk.clear()
+
+    for index, entry in enumerate(listing.read(cookie), cookie + 1):
+        if len(chunk) >= left:
             break
-        entry = listing[index]
-        chunk += _dirent.pack(index + 1, entry.inode, len(entry.name), entry.filetype)
+        chunk += _dirent.pack(index, entry.inode, len(entry.name), entry.filetype)
         chunk += entry.name
-    del chunk[length:]
-    instance.write(buffer, chunk)
-    instance.write(result, u32.pack(len(chunk)))
+        if index % STRIDE == 0:
+            if context.stopped():
+                return c.EINTR
+            flush()  # in pieces, as the guest's buffer may be as large as its memory
+    flush()
+    instance.write(result, u32.pack(length - left))
     return c.ESUCCESS

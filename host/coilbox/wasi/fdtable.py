@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import heapq
-import os
 import select
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import BufferedReader, FileIO
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias, cast
 
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import OpenFilesLimitExceeded, UsageError
 from coilbox.wasi import constants as c
-from coilbox.wasi.vfs.node import Entry, File, WasiError
+from coilbox.wasi.listing import Listing
+from coilbox.wasi.vfs.node import File, WasiError
 from coilbox.wasi.vfs.tree import Place
 
 PREOPEN = 3
@@ -109,14 +111,23 @@ class InputStream:
 
 
 def _has_buffered(file: BufferedReader) -> bool:
-    """Whether a reader has bytes read ahead; only ``peek`` tells, which must not wait."""
-    descriptor = file.fileno()
-    blocking = os.get_blocking(descriptor)
-    os.set_blocking(descriptor, False)
+    """Whether a reader has bytes read ahead. Only ``peek`` tells, which waits if there are none.
+
+    So for this thread the raw file says meanwhile that it has nothing now. Making the descriptor
+    non-blocking would do so, too, but for all processes that share it, as those of a terminal do.
+    """
+    raw = cast(FileIO, file.raw)
+    this = threading.get_ident()
+
+    def readinto(buffer: memoryview) -> int | None:
+        return None if threading.get_ident() == this else type(raw).readinto(raw, buffer)
+
+    attributes = raw.__dict__
+    attributes["readinto"] = readinto
     try:
         return bool(file.peek())
     finally:
-        os.set_blocking(descriptor, blocking)
+        attributes.pop("readinto", None)
 
 
 class Descriptor:
@@ -160,7 +171,7 @@ class Descriptor:
         self.source = source
         self.sink = sink
         self.position = 0
-        self.listing: list[Entry] | None = None
+        self.listing: Listing | None = None
 
     def need(self, right: int, otherwise: int = c.ENOTCAPABLE) -> None:
         """Refuse with ``otherwise`` unless the descriptor has the right."""
@@ -186,13 +197,14 @@ class Descriptor:
 class DescriptorTable:
     """Numbers to descriptors. ``limit`` bounds how many files and directories are open at once."""
 
-    __slots__ = ("_free", "_next", "limit", "open")
+    __slots__ = ("_closed", "_free", "_next", "limit", "open")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.open: dict[int, Descriptor] = {}
         self._free: list[int] = []
         self._next = _FIRST_FILE
+        self._closed = False
 
     def get(self, fd: int) -> Descriptor:
         """The descriptor with that number."""
@@ -251,19 +263,27 @@ class DescriptorTable:
         self.open[target] = descriptor
         replaced.close()
 
-    def replace(self, fd: int, descriptor: Descriptor) -> None:
-        """Put a stream at one of the first numbers, closing what is there."""
-        replaced = self.open.get(fd)
-        self.open[fd] = descriptor
-        if replaced is not None:
-            replaced.close()
+    def exchange(self, streams: Sequence[Descriptor | None]) -> list[Descriptor | None]:
+        """Put streams at the first numbers, or nothing; what was there is the caller's to close.
+
+        A table that is closed stays empty: it closes what it is given.
+        """
+        before = [self.open.pop(number, None) for number in range(len(streams))]
+        for number, descriptor in enumerate(streams):
+            if descriptor is None:
+                continue
+            if self._closed:
+                descriptor.close()
+            else:
+                self.open[number] = descriptor
+        return before
 
     def close(self) -> None:
-        """Close everything."""
-        descriptors = list(self.open.values())
-        self.open.clear()
-        for descriptor in descriptors:
-            descriptor.close()
+        """Close everything. Calling it twice is allowed."""
+        self._closed = True
+        while self.open:
+            with suppress(OSError):  # which a later one must not suffer from
+                self.open.popitem()[1].close()
 
     def _forget(self, fd: int) -> None:
         del self.open[fd]

@@ -27,14 +27,13 @@ def _chunks(
     for address, length in vectors(instance, iovs, count):
         length = min(length, left)
         left -= length
-        while length > CHUNK:
-            yield address, CHUNK
-            address += CHUNK
-            length -= CHUNK
+        while length:
+            piece = min(length, CHUNK)
+            yield address, piece
             if context.stopped():
                 return
-        if length:
-            yield address, length
+            address += piece
+            length -= piece
 
 
 @guarded

@@ -17,6 +17,8 @@ log = logging.getLogger("coilbox.wasi")
 
 # Most bytes copied between host and guest at once: bounds what a call can allocate in the host.
 CHUNK = 1 << 20
+# Most bytes that one operation reserves on a medium, which may take the kernel long.
+ALLOCATED_AT_ONCE = 4 << 20
 # Most vectors of one call, as IOV_MAX of Linux.
 _VECTORS_MAX = 1024
 

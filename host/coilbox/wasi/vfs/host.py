@@ -11,11 +11,22 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Generator
 
 from coilbox.errors import UsageError
 from coilbox.mounts import Mount
 from coilbox.wasi import constants as c
-from coilbox.wasi.vfs.node import Directory, Entry, File, OpenFlags, Stat, Volume, WasiError
+from coilbox.wasi.vfs.depth import check_move, check_new
+from coilbox.wasi.vfs.node import (
+    MAX_DEPTH,
+    Directory,
+    Entry,
+    File,
+    OpenFlags,
+    Stat,
+    Volume,
+    WasiError,
+)
 
 # macOS has no O_PATH; a directory opened for reading serves as well.
 _O_PATH = getattr(os, "O_PATH", os.O_RDONLY)
@@ -24,7 +35,7 @@ _O_ENTER = _O_DIRECTORY | os.O_NOFOLLOW
 _O_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 # Virtual inode numbers are remembered for this many files; then numbering goes on afresh.
-_INODES_KEPT = 1 << 16
+_INODES_KEPT = 1 << 14
 
 
 def _filetype(mode: int) -> int:
@@ -39,7 +50,11 @@ def _filetype(mode: int) -> int:
 
 
 class HostVolume(Volume):
-    """One mount. Holds its root open."""
+    """One mount. Holds its root open.
+
+    Attributes:
+        fd: the root's descriptor.
+    """
 
     hides_links = True
 
@@ -50,13 +65,13 @@ class HostVolume(Volume):
         self._next_inode = 1
         try:
             # The user's own path: its links are followed, once, here.
-            self._fd = os.open(mount.host_path, _O_DIRECTORY)
+            self.fd = os.open(mount.host_path, _O_DIRECTORY)
         except OSError as error:
             raise UsageError(
                 f"cannot mount {os.fspath(mount.host_path)!r} at {mount.guest_path!r}: "
                 f"{error.strerror}"
             ) from None
-        self._root: HostDirectory | None = HostDirectory(self, self._fd, owned=False)
+        self._root: HostDirectory | None = HostDirectory(self, self.fd, owned=False)
 
     def root(self) -> Directory:
         """The mounted directory."""
@@ -68,8 +83,8 @@ class HostVolume(Volume):
         """Close the root."""
         root, self._root = self._root, None
         if root is not None:
-            os.close(self._fd)
-            root.fd = self._fd = -1
+            os.close(self.fd)
+            root.fd = self.fd = -1
 
     def inode(self, device: int, inode: int) -> int:
         """A number of our own for a host file: the host's would tell about the host."""
@@ -162,9 +177,9 @@ class HostFile(File):
 
     def close(self) -> None:
         """Close."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 class HostDirectory(Directory):
@@ -218,13 +233,12 @@ class HostDirectory(Directory):
         """Status of this directory."""
         return self.volume.stat(os.fstat(self.fd))
 
-    def entries(self) -> list[Entry]:
-        """List, sorted, so that a second listing has the same order."""
+    def entries(self) -> Generator[Entry]:
+        """List."""
         # The descriptor may be O_PATH, and scandir moves its position: list by a fresh one.
         fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.fd)
         try:
             device = os.fstat(fd).st_dev
-            found = []
             with os.scandir(fd) as listing:
                 for entry in listing:
                     if entry.is_symlink():
@@ -236,11 +250,24 @@ class HostDirectory(Directory):
                     else:
                         filetype = c.TYPE_UNKNOWN
                     inode = self.volume.inode(device, entry.inode())
-                    found.append(Entry(os.fsencode(entry.name), filetype, inode))
+                    yield Entry(os.fsencode(entry.name), filetype, inode)
         finally:
             os.close(fd)
-        found.sort()
-        return found
+
+    def depth(self) -> int:
+        """Climb to the mount's root; what was moved out of the mount is too deep."""
+        root = os.fstat(self.volume.fd)
+        here = os.open(".", _O_DIRECTORY, dir_fd=self.fd)
+        try:
+            for depth in range(MAX_DEPTH + 1):
+                if os.path.samestat(os.fstat(here), root):
+                    return depth
+                above = os.open("..", _O_DIRECTORY, dir_fd=here)
+                os.close(here)
+                here = above
+        finally:
+            os.close(here)
+        return MAX_DEPTH + 1
 
     def open(self, name: bytes, flags: OpenFlags) -> tuple[File, bool]:
         """Open or create a regular file."""
@@ -290,6 +317,7 @@ class HostDirectory(Directory):
 
     def mkdir(self, name: bytes) -> None:
         """Make a directory."""
+        check_new(self)
         os.mkdir(name, dir_fd=self.fd)
 
     def rmdir(self, name: bytes) -> None:
@@ -324,6 +352,8 @@ class HostDirectory(Directory):
     def rename(self, name: bytes, directory: Directory, new_name: bytes) -> None:
         """Move."""
         assert isinstance(directory, HostDirectory)
+        if stat.S_ISDIR(self._lstat(name).st_mode):
+            check_move(self, name, directory)
         os.rename(name, new_name, src_dir_fd=self.fd, dst_dir_fd=directory.fd)
 
     def set_times(self, name: bytes, atime: int | None, mtime: int | None) -> None:

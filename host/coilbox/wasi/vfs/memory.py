@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from coilbox.wasi import constants as c
+from coilbox.wasi.vfs.depth import check_move, check_new
 from coilbox.wasi.vfs.node import Directory, Entry, File, OpenFlags, Stat, Volume, WasiError
 
 _ZEROS = 1 << 20
@@ -15,13 +16,22 @@ class MemoryVolume(Volume):
 
     writable = True
 
-    def __init__(self, max_bytes: int, max_files: int, device: int, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        max_bytes: int,
+        max_files: int,
+        device: int,
+        *,
+        now: Callable[[], int],
+        stopped: Callable[[], bool],
+    ) -> None:
         self.device = device
         self.max_bytes = max_bytes
         self.max_files = max_files
         self.used_bytes = 0
         self.used_files = 0
         self.now = now
+        self.stopped = stopped
         self._next_inode = 1
         self._root: MemoryDirectory | None = MemoryDirectory(self, None)
 
@@ -32,10 +42,22 @@ class MemoryVolume(Volume):
         return self._root
 
     def close(self) -> None:
-        """Forget all files."""
-        if self._root is not None:
-            self._root.children.clear()
-            self._root = None
+        """Forget all files, also those that are open.
+
+        Directories know what is above them and below them: these circles are cut, so that all is
+        freed now and not when the garbage collector runs.
+        """
+        left = [self._root] if self._root is not None else []
+        self._root = None
+        while left:
+            directory = left.pop()
+            for node in directory.children.values():
+                if isinstance(node, MemoryDirectory):
+                    left.append(node)
+                else:
+                    node.free()
+            directory.children.clear()
+            directory.parent = None
 
     def next_inode(self) -> int:
         """A number for a new node."""
@@ -53,9 +75,13 @@ class MemoryVolume(Volume):
 
     def claim_bytes(self, count: int) -> None:
         """Count ``count`` bytes more (or fewer)."""
+        self.check_room(count)
+        self.used_bytes += count
+
+    def check_room(self, count: int) -> None:
+        """Refuse ``count`` bytes that do not fit."""
         if count > 0 and self.used_bytes + count > self.max_bytes:
             raise WasiError(c.ENOSPC)
-        self.used_bytes += count
 
 
 class _Leaf:
@@ -123,15 +149,17 @@ class _Content(_Leaf):
         )
 
     def resize(self, size: int) -> None:
-        growth = size - len(self.data)
-        self.volume.claim_bytes(growth)
-        if growth > 0:
-            # In pieces: one object of zeros would take as much memory again.
-            while growth > 0:
-                self.data.extend(bytes(min(growth, _ZEROS)))
-                growth -= _ZEROS
-        else:
+        if size < len(self.data):
+            self.volume.claim_bytes(size - len(self.data))
             del self.data[size:]
+        self.volume.check_room(size - len(self.data))
+        # In pieces: one object of zeros would take as much memory again, and take long to make.
+        while size > len(self.data):
+            if self.volume.stopped():
+                raise WasiError(c.EINTR)
+            growth = min(size - len(self.data), _ZEROS)
+            self.data.extend(bytes(growth))
+            self.volume.claim_bytes(growth)
         self.mtime = self.volume.now()
 
 
@@ -247,13 +275,18 @@ class MemoryDirectory(Directory):
         """Status of this directory."""
         return Stat(c.TYPE_DIRECTORY, 0, self.mtime, self.mtime, self.inode, self.volume.device)
 
-    def entries(self) -> list[Entry]:
-        """List, sorted as host directories are."""
-        listing = []
-        for name in sorted(self.children):
+    def entries(self) -> Generator[Entry]:
+        """List."""
+        for name in self.children:
             status = self.stat(name)
-            listing.append(Entry(name, status.filetype, status.inode))
-        return listing
+            yield Entry(name, status.filetype, status.inode)
+
+    def depth(self) -> int:
+        """Count the directories above."""
+        depth, above = 0, self.parent
+        while above is not None:
+            depth, above = depth + 1, above.parent
+        return depth
 
     def open(self, name: bytes, flags: OpenFlags) -> tuple[File, bool]:
         """Open or create a file."""
@@ -278,6 +311,7 @@ class MemoryDirectory(Directory):
     def mkdir(self, name: bytes) -> None:
         """Make a directory."""
         self._refuse_new(name)
+        check_new(self)
         self.volume.claim_file(name)
         self._add(name, MemoryDirectory(self.volume, self))
 
@@ -345,6 +379,8 @@ class MemoryDirectory(Directory):
         target = directory.children.get(new_name)
         if target is node:
             return
+        if isinstance(node, MemoryDirectory):
+            check_move(self, name, directory)
         if target is not None:
             if isinstance(target, MemoryDirectory):
                 if not isinstance(node, MemoryDirectory):

@@ -7,9 +7,17 @@ the volume is writable; the tree checks that in one place.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import NamedTuple
 
 from coilbox.wasi import constants as c
+
+MAX_DEPTH = 128
+"""How deep directories may lie in one another, along a path and in a volume.
+
+Each directory of a path is held open by a descriptor of the host until the walk along it ends. And
+programs of the host must be able to walk, and remove, what a guest has made.
+"""
 
 
 class WasiError(Exception):
@@ -144,8 +152,12 @@ class Directory:
         """What is known about this directory."""
         raise NotImplementedError
 
-    def entries(self) -> list[Entry]:
-        """Its listing, without ``.`` and ``..``."""
+    def entries(self) -> Generator[Entry]:
+        """Its entries without ``.`` and ``..``, in any order; to be closed by the caller."""
+        raise NotImplementedError
+
+    def depth(self) -> int:
+        """How many directories of its volume lie above it, counted up to MAX_DEPTH + 1."""
         raise NotImplementedError
 
     def open(self, name: bytes, flags: OpenFlags) -> tuple[File, bool]:
@@ -203,9 +215,9 @@ class EmptyDirectory(Directory):
         """A directory without times."""
         return Stat(c.TYPE_DIRECTORY, 0, 0, 0, 1, 0)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> Generator[Entry]:
         """Nothing; the tree adds the mount points."""
-        return []
+        yield from ()
 
 
 EMPTY = EmptyDirectory()

@@ -9,7 +9,8 @@ position in the tree of mount points, whatever the directory below them contains
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from types import TracebackType
 
 from coilbox.errors import UsageError
@@ -17,15 +18,12 @@ from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import constants as c
 from coilbox.wasi.vfs.host import HostVolume
 from coilbox.wasi.vfs.memory import MemoryVolume
-from coilbox.wasi.vfs.node import EMPTY, Directory, Entry, Stat, Volume, WasiError
+from coilbox.wasi.vfs.node import EMPTY, MAX_DEPTH, Directory, Entry, Stat, Volume, WasiError
 from coilbox.wasi.vfs.zip import ZipArchive, ZipVolume
 
 STDLIB_PATH = (b"usr", b"lib", b"python3.14")
 
 _MAX_LINKS = 40
-# Each directory on the way down is held open by a descriptor of the host until the walk ends, so
-# that ``..`` needs no second look: the depth bounds what one path can take of them.
-_MAX_DEPTH = 128
 # What one path may become through its links.
 _MAX_COMPONENTS = 4096
 
@@ -75,16 +73,15 @@ class Place:
             below = EMPTY
         return Place(EMPTY if isinstance(below, bytes) else below, point)
 
-    def entries(self) -> list[Entry]:
-        """The listing, with the mount points in it."""
-        listing = self.directory.entries()
-        if self.point is None or not self.point.children:
-            return listing
-        hidden = self.point.children
-        shown = [entry for entry in listing if entry.name not in hidden]
-        shown.extend(Entry(name, c.TYPE_DIRECTORY, self.stat(name).inode) for name in hidden)
-        shown.sort()
-        return shown
+    def entries(self) -> Generator[Entry]:
+        """The entries, with the mount points among them."""
+        hidden = self.point.children if self.point is not None else {}
+        for name in hidden:
+            yield Entry(name, c.TYPE_DIRECTORY, self.stat(name).inode)
+        with closing(self.directory.entries()) as listing:
+            for entry in listing:
+                if entry.name not in hidden:
+                    yield entry
 
     def stat(self, name: bytes) -> Stat:
         """Status of a name, not following a link."""
@@ -187,7 +184,7 @@ class Walk:
             else:
                 below = stack[-1].enter(name)
                 if isinstance(below, Place):
-                    if len(stack) > _MAX_DEPTH:
+                    if len(stack) > MAX_DEPTH:
                         below.directory.release()
                         raise WasiError(c.ENAMETOOLONG)
                     stack.append(below)
@@ -246,7 +243,9 @@ class VirtualTree:
         stdlib: ZipArchive | None = None,
         volume: Callable[[Mount, int], Volume] = HostVolume,
     ) -> None:
+        # Set by whoever runs the guest: its time, and whether it is being stopped.
         self.now: Callable[[], int] = time.time_ns
+        self.stopped: Callable[[], bool] = bool
         self._mounts = mounts
         self._scratch = scratch
         self._stdlib = stdlib
@@ -266,10 +265,10 @@ class VirtualTree:
 
     def close(self) -> None:
         """Close the mounts' directories and forget the scratch files."""
-        for volume in self._volumes:
-            volume.close()
-        self._volumes.clear()
         self._root = Place(EMPTY, None)
+        self.stopped = bool  # whoever runs the guest holds the tree: no circle may stay
+        while self._volumes:
+            self._volumes.pop().close()
 
     def walk(self, start: Place, path: bytes, *, follow: bool, follow_slash: bool = True) -> Walk:
         """Resolve a path, to be used in a ``with`` statement.
@@ -290,7 +289,13 @@ class VirtualTree:
                 self._hang(top, STDLIB_PATH, ZipVolume(self._stdlib, 1))
             if self._scratch is not None:
                 scratch = self._scratch
-                memory = MemoryVolume(scratch.max_bytes, scratch.max_files, 2, lambda: self.now())
+                memory = MemoryVolume(
+                    scratch.max_bytes,
+                    scratch.max_files,
+                    2,
+                    now=lambda: self.now(),
+                    stopped=lambda: self.stopped(),
+                )
                 self._hang(top, scratch.components, memory)
             for device, mount in enumerate(self._mounts, 3):
                 self._hang(top, mount.components, self._volume(mount, device))

@@ -10,6 +10,7 @@ import datetime
 import os
 import struct
 import threading
+from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path
 
@@ -243,13 +244,11 @@ class ZipView(Directory):
         """Status of this directory."""
         return self.volume.stat(self._node)
 
-    def entries(self) -> list[Entry]:
-        """List, sorted."""
-        listing = []
-        for name, node in sorted(self._node.children.items(), key=lambda item: item[0]):
+    def entries(self) -> Generator[Entry]:
+        """List."""
+        for name, node in self._node.children.items():
             filetype = c.TYPE_DIRECTORY if isinstance(node, ZipDirectory) else c.TYPE_REGULAR_FILE
-            listing.append(Entry(name, filetype, node.inode))
-        return listing
+            yield Entry(name, filetype, node.inode)
 
     def open(self, name: bytes, flags: OpenFlags) -> tuple[File, bool]:
         """Open a file."""
