@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -28,6 +28,7 @@ from coilbox.extensions.files.failures import checked_path, declared
 from coilbox.extensions.files.room import Room
 from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import constants as c
+from coilbox.wasi.listing import Listing
 from coilbox.wasi.vfs import VirtualTree
 from coilbox.wasi.vfs.node import Directory, File, OpenFlags, Stat, WasiError
 from coilbox.wasi.vfs.tree import Walk
@@ -85,17 +86,22 @@ class Folder:
         with self._walk(path, follow=True) as walk:
             return _info(walk.name or b"", _stat(walk))
 
-    def list(self, path: str = "") -> Iterator[Info]:
-        """What is in a folder, in the order of the names; links are not followed."""
+    def list(self, path: str = "", *, stopped: Callable[[], bool] = bool) -> Iterator[Info]:
+        """What is in a folder, in the order of the names; links are not followed.
+
+        Args:
+            path: the folder.
+            stopped: whether nobody wants it any more.
+        """
         with self._directory(path) as directory:
-            names = [entry.name for entry in directory.entries()]
-        for name in names:
+            listing = Listing(directory, stopped)
+        for entry in listing.read(0):
             with self._directory(path) as directory:
                 try:
-                    found = directory.stat(name)
+                    found = directory.stat(entry.name)
                 except (FileNotFoundError, WasiError):
                     continue  # deleted meanwhile
-            yield _info(name, found)
+            yield _info(entry.name, found)
 
     def read(self, path: str, *, offset: int = 0, size: int | None = None) -> bytes:
         """A file, or a part of it; at most ``max_read_bytes``."""

@@ -30,7 +30,7 @@ class _Files:
         return self._folder(context).stat(path)
 
     def list(self, context: Context, /, path: str) -> Iterator[Info]:
-        return self._folder(context).list(path)
+        return self._folder(context).list(path, stopped=lambda: context.cancelled)
 
     def read(self, context: Context, /, path: str, *, offset: int, size: int | None) -> bytes:
         return self._folder(context).read(path, offset=offset, size=size)

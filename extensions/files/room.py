@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 from coilbox.extensions.files.coilbox_files_host import Quota, QuotaExceeded, Usage
 from coilbox.wasi import constants as c
-from coilbox.wasi.vfs.node import Directory, WasiError
-
-_MAX_DEPTH = 100
+from coilbox.wasi.vfs.node import MAX_DEPTH, Directory, WasiError
 
 
 class Room:
@@ -70,7 +68,7 @@ class Room:
             nonlocal size, files
             for entry in directory.entries():
                 files += 1
-                if files > self._max_files or depth > _MAX_DEPTH:
+                if files > self._max_files or depth > MAX_DEPTH:
                     files = self._max_files + 1
                     return
                 try:
