@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from coilbox.engines.protocol import StopGuest
+from coilbox.errors import UsageError
 from coilbox.mounts import Scratch
 from coilbox.wasi import WASI_IMPORTS, GuestExit, StopSignal
 from coilbox.wasi import constants as c
@@ -176,7 +177,7 @@ def test_callers_own_errors_come_out(make_guest: Any) -> None:
     with pytest.raises(OSError, match="the caller's disk is full"):
         guest.send(2, b"x")
     wrong = make_guest(stdin=lambda length: "text")
-    with pytest.raises(TypeError, match="stdin gave str instead of bytes"):
+    with pytest.raises(UsageError, match="stdin must give bytes, but gave str"):
         wrong.receive(0)
 
 
