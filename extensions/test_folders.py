@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from coilbox import ExtensionError
 from coilbox.bindings import load_spec
 from coilbox.bindings.generate.files import files, outdated
-from coilbox.errors import ExtensionError
 
 HERE = Path(__file__).parent
 FOLDERS = sorted(path.parent for path in HERE.glob("*/extension.yaml"))

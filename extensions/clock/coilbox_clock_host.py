@@ -12,7 +12,6 @@ import datetime as _datetime
 import typing as _typing
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 class InvalidSleep(_host.DeclaredError, ValueError):
@@ -87,7 +86,7 @@ class CoilboxClockExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Read the clock.","name":"clock.read"},{"doc":"L'
     'et the clock\'s time pass.","name":"clock.sleep"}],"doc":"A clock that th'
     "e host sets: a program that asks it sees the same times in every run.\\n\\"

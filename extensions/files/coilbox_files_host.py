@@ -15,7 +15,6 @@ import enum as _enum
 import typing as _typing
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 class Kind(_enum.StrEnum):
@@ -427,7 +426,7 @@ class CoilboxFilesExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Read files and list folders.","name":"files.rea'
     'd"},{"doc":"Write, move and delete files and folders.","name":"files.wri'
     'te"}],"doc":"A folder that the host keeps, with a quota.\\n\\nPaths are se'

@@ -16,8 +16,8 @@ from coilbox.extensions.files.coilbox_files_host import (
     NotEmpty,
     NotFound,
 )
-from coilbox.wasi import constants as c
-from coilbox.wasi.vfs.node import WasiError
+from coilbox.virtual_files import WasiError
+from coilbox.virtual_files import constants as c
 
 _MAX_PATH = 4095
 # By the names that the host's errno and WASI's have in common.

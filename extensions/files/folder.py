@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 
+from coilbox import Mount, Scratch
 from coilbox.extensions.files.coilbox_files_host import (
     Exists,
     Info,
@@ -26,12 +27,17 @@ from coilbox.extensions.files.coilbox_files_host import (
 )
 from coilbox.extensions.files.failures import checked_path, declared
 from coilbox.extensions.files.room import Room
-from coilbox.mounts import Mount, Scratch
-from coilbox.wasi import constants as c
-from coilbox.wasi.listing import Listing
-from coilbox.wasi.vfs import VirtualTree
-from coilbox.wasi.vfs.node import Directory, File, OpenFlags, Stat, WasiError
-from coilbox.wasi.vfs.tree import Walk
+from coilbox.virtual_files import (
+    Directory,
+    File,
+    Listing,
+    OpenFlags,
+    Stat,
+    VirtualTree,
+    Walk,
+    WasiError,
+)
+from coilbox.virtual_files import constants as c
 
 STEP = 64 << 10
 _KINDS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from coilbox import ExtensionError, UsageError
 from coilbox.bindings.host import Context, Stream
 from coilbox.bindings.settings import Count, HostPath, Size, settings
-from coilbox.errors import ExtensionError, UsageError
 from coilbox.extensions.files.coilbox_files_host import (
     CoilboxFilesExtension,
     Info,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from coilbox.extensions.files.coilbox_files_host import Quota, QuotaExceeded, Usage
-from coilbox.wasi import constants as c
-from coilbox.wasi.vfs.node import MAX_DEPTH, Directory, WasiError
+from coilbox.virtual_files import MAX_DEPTH, Directory, WasiError
+from coilbox.virtual_files import constants as c
 
 
 class Room:

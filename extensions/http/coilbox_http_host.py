@@ -14,7 +14,6 @@ import enum as _enum
 import typing as _typing
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 class Denial(_enum.StrEnum):
@@ -318,7 +317,7 @@ class CoilboxHttpExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Send HTTP requests to the servers that the host'
     ' allows.","name":"http.fetch"}],"doc":"HTTP requests that the host sends'
     ", to the servers that it allows.\\n\\n`coilbox_requests` and `coilbox_urll"

@@ -15,7 +15,6 @@ import enum as _enum
 import typing as _typing
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 class Quota(_enum.StrEnum):
@@ -251,7 +250,7 @@ class CoilboxKvExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Read stored values.","name":"kv.read"},{"doc":"'
     'Store and delete values.","name":"kv.write"}],"doc":"Values by key, kept'
     " by the host beyond the end of the sandbox.\\n\\nKeys are texts, values by"

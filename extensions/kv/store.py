@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from coilbox.errors import ExtensionError
+from coilbox import ExtensionError
 from coilbox.extensions.kv.coilbox_kv_host import (
     Entry,
     InvalidArgument,

@@ -12,7 +12,6 @@ import dataclasses as _dataclasses
 import typing as _typing
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 @_dataclasses.dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ class CoilboxLogExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Write to the host\'s log.","name":"log.write"}],'
     '"doc":"The host\'s log.\\n\\n`coilbox_logging` has a handler that sends wha'
     't the module `logging` is given: `coilbox_logging.install()`.","format":'

@@ -16,7 +16,6 @@ import typing as _typing
 import uuid as _uuid
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 class Part(_enum.StrEnum):
@@ -257,7 +256,7 @@ class CoilboxSqlExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Query the databases that the host offers.","nam'
     'e":"sql.query"}],"doc":"Queries against databases of the host, which can'
     " read only.\\n\\n`coilbox_dbapi` has the interface of Python's database mo"

@@ -11,8 +11,8 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import NullPool
 
+from coilbox import ExtensionError
 from coilbox.bindings.settings import host_path
-from coilbox.errors import ExtensionError
 from coilbox.extensions.sql.readonly import connect, guard
 
 

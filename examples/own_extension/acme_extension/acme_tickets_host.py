@@ -13,7 +13,6 @@ import enum as _enum
 import typing as _typing
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 class State(_enum.StrEnum):
@@ -101,7 +100,7 @@ class AcmeTicketsExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Read tickets.","name":"tickets.read"},{"doc":"O'
     'pen and close tickets.","name":"tickets.write"}],"doc":"The tickets of a'
     ' help desk.","format":1,"functions":[{"doc":"Give every ticket, the olde'

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from coilbox import ExtensionError
 from coilbox.bindings.testing import DirectCalls
-from coilbox.errors import ExtensionError
 from coilbox.extensions.clock import VirtualClock, extension
 from coilbox.extensions.clock.coilbox_clock_host import InvalidSleep
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from coilbox import ExtensionError
 from coilbox.bindings.testing import DirectCalls
-from coilbox.errors import ExtensionError
 from coilbox.extensions.files import Folder, extension
 from coilbox.extensions.files.coilbox_files_host import (
     Exists,

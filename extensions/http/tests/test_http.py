@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from coilbox import ExtensionError
 from coilbox.bindings.testing import DirectCalls
-from coilbox.errors import ExtensionError
 from coilbox.extensions.http import extension
 from coilbox.extensions.http.coilbox_http_host import (
     ConnectionFailed,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coilbox import ExtensionError
 from coilbox.bindings.testing import DirectCalls
-from coilbox.errors import ExtensionError
 from coilbox.extensions.kv import Store, extension
 from coilbox.extensions.kv.coilbox_kv_host import InvalidArgument, NotFound, Quota, QuotaExceeded
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coilbox import ExtensionError
 from coilbox.bindings.testing import DirectCalls
-from coilbox.errors import ExtensionError
 from coilbox.extensions.log import extension
 from coilbox.extensions.log.coilbox_log_host import (
     ValueFlag,

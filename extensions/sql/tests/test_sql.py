@@ -20,8 +20,8 @@ import sqlalchemy
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from coilbox import ExtensionError
 from coilbox.bindings.testing import DirectCalls
-from coilbox.errors import ExtensionError
 from coilbox.extensions.sql import Database, extension
 from coilbox.extensions.sql.coilbox_sql_host import (
     NotAllowed,

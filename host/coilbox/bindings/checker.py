@@ -14,6 +14,8 @@ from coilbox.errors import ConfigError, SpecError
 from coilbox.support.diagnostics import Diagnostic, render
 from coilbox.support.yaml_reader import Document, read, read_file
 
+__all__ = ["Checked", "check", "check_file", "load", "parse"]
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:

@@ -28,6 +28,8 @@ from coilbox.bindings.host import DeclaredError, Extension
 from coilbox.bindings.ir import Spec
 from coilbox.errors import ExtensionError
 
+__all__ = ["Functions", "host_function"]
+
 F = TypeVar("F", bound=Callable[..., Any])
 _Yaml = dict[str, Any]
 

@@ -12,10 +12,11 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from coilbox.bindings.conformance import Problem, check_function, check_object
 from coilbox.bindings.ir import Resource, Spec
+from coilbox.bindings.irjson import from_json as spec_from_json
 from coilbox.bindings.lent import Callback, Stream
 from coilbox.errors import ExtensionError
 
-__all__ = ["Callback", "Context", "DeclaredError", "Extension", "Stream"]
+__all__ = ["Callback", "Context", "DeclaredError", "Extension", "Stream", "spec_from_json"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")

@@ -6,6 +6,8 @@ from typing import Annotated, TypeAlias
 
 from coilbox.bindings.ir import Scalar
 
+__all__ = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]
+
 i8: TypeAlias = Annotated[int, Scalar("i8")]
 i16: TypeAlias = Annotated[int, Scalar("i16")]
 i32: TypeAlias = Annotated[int, Scalar("i32")]

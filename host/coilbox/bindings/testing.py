@@ -18,6 +18,8 @@ from coilbox.bindings.host import Context, Extension
 from coilbox.bindings.ir import Function
 from coilbox.bindings.literals import default_value
 
+__all__ = ["CallContext", "DirectCalls"]
+
 
 @dataclass
 class CallContext:

@@ -89,7 +89,6 @@ class _Host:
         writer.lines += import_lines(self._python)
         writer.blank()
         writer.line("from coilbox.bindings import host as _host")
-        writer.line("from coilbox.bindings import irjson as _irjson")
 
     def _protocol(self, name: str, doc: str, functions: tuple[Function, ...]) -> None:
         writer = self._writer
@@ -134,7 +133,7 @@ class _Host:
                 writer.line("_host.Extension.__init__(self, SPEC, CLASSES, implementation)")
         writer.blank(2)
         text = to_json(spec)
-        writer.line("SPEC = _irjson.from_json(")
+        writer.line("SPEC = _host.spec_from_json(")
         with writer.indented():
             for start_at in range(0, len(text), 72):
                 writer.line(string(text[start_at : start_at + 72]))

@@ -14,7 +14,6 @@ import enum as _enum
 import typing as _typing
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 class Level(_enum.StrEnum):
@@ -172,7 +171,7 @@ class AcmeKvExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Read stored values.","name":"kv.read"},{"doc":"'
     'Change stored values.","name":"kv.write"}],"doc":"Key-value store.","for'
     'mat":1,"functions":[{"doc":"Return the value for a key.","name":"get","p'

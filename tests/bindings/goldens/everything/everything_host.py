@@ -17,7 +17,6 @@ import typing as _typing
 import uuid as _uuid
 
 from coilbox.bindings import host as _host
-from coilbox.bindings import irjson as _irjson
 
 
 class Colour(_enum.StrEnum):
@@ -242,7 +241,7 @@ class EverythingExtension(_host.Extension):
         _host.Extension.__init__(self, SPEC, CLASSES, implementation)
 
 
-SPEC = _irjson.from_json(
+SPEC = _host.spec_from_json(
     '{"capabilities":[{"doc":"Use it.","name":"everything.use"}],"doc":"Every'
     " type, every key, and names that need care.\\n\\nA second paragraph with a"
     ' backslash \\\\ and \\"\\"\\"quotes\\"\\"\\".","format":1,"functions":[{"name":"'
