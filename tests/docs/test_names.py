@@ -12,6 +12,8 @@ from . import names
 from .pages import HISTORY, PAGES, ROOT, commands, lines, read, spans
 
 WIDTH = 100
+TABLE_WIDTH = 150
+"""A row of a table cannot be wrapped: what needs more is a list."""
 
 
 def wrong_names(text: str, page: str) -> dict[str, str]:
@@ -68,7 +70,7 @@ def test_lines_are_short(page: str) -> None:
     long = [
         line
         for line in lines(read(page))
-        if len(line.text) > WIDTH and not line.text.startswith("|")
+        if len(line.text) > (TABLE_WIDTH if line.text.startswith("|") else WIDTH)
     ]
     assert not long, "\n" + "\n".join(f"{page}:{line.number}: {line.text[:60]}..." for line in long)
 
