@@ -1,4 +1,4 @@
-"""What the tests of all extensions share."""
+"""Fixtures of the tests of all extensions."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ RATES = {("EUR", "USD"): Decimal("1.10")}
 
 @dataclass(frozen=True)
 class Order:
-    """What a customer buys.
+    """An order of a customer.
 
     Attributes:
         item: its name.
@@ -83,7 +83,7 @@ def _reason(result: Result) -> str:
 
 
 def quotes(order: Order, folder: Path = PLUGINS) -> dict[str, Order | PluginError]:
-    """What each plug-in of a folder makes of an order, or why it is left out."""
+    """The answer of each plug-in of a folder to an order, or why it is left out."""
     found: dict[str, Order | PluginError] = {}
     for path in sorted(folder.glob("*.py")):
         plugin = Plugin(path)

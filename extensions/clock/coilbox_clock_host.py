@@ -27,7 +27,7 @@ class InvalidSleep(_host.DeclaredError, ValueError):
 
 
 class CoilboxClock(_typing.Protocol):
-    """What implements coilbox_clock. Methods may be ``async``, too."""
+    """The implementation of coilbox_clock. Methods may be ``async``, too."""
 
     def now(
         self, _context: _host.Context, /

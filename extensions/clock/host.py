@@ -1,4 +1,4 @@
-"""What the functions of coilbox_clock do on the host."""
+"""The host's side of coilbox_clock."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from coilbox.bindings import host as _host
 
 
 class Kind(_enum.StrEnum):
-    """What a path leads to."""
+    """The kind of what a path leads to."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -30,7 +30,7 @@ class WriteMode(_enum.StrEnum):
     """How a file is written."""
 
     REPLACE = "replace"
-    """What was in the file is gone."""
+    """The former content of the file is gone."""
     APPEND = "append"
     """Write behind what is there."""
     CREATE = "create"
@@ -38,7 +38,7 @@ class WriteMode(_enum.StrEnum):
 
 
 class Quota(_enum.StrEnum):
-    """What is limited."""
+    """The quota that is used up."""
 
     BYTES = "bytes"
     FILES = "files"
@@ -47,7 +47,7 @@ class Quota(_enum.StrEnum):
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Info:
-    """What is known of a file or a folder.
+    """The metadata of a file or a folder.
 
     Attributes:
         name: The last part of the path; empty for the folder itself.
@@ -63,7 +63,7 @@ class Info:
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What is stored, and what may be.
+    """The room that is used, and the room that there may be.
 
     Attributes:
         files: How many files, folders and links there are. 0 to 18446744073709551615.
@@ -174,7 +174,7 @@ class QuotaExceeded(_host.DeclaredError, OSError):
 
 
 class CoilboxFiles(_typing.Protocol):
-    """What implements coilbox_files. Methods may be ``async``, too."""
+    """The implementation of coilbox_files. Methods may be ``async``, too."""
 
     def stat(
         self, _context: _host.Context, /, path: str
@@ -263,7 +263,7 @@ class CoilboxFiles(_typing.Protocol):
 
         Args:
             path: The file.
-            data: What to write.
+            data: The data to write.
             mode: How to write.
 
         Raises:
@@ -286,7 +286,7 @@ class CoilboxFiles(_typing.Protocol):
 
         Args:
             path: The file.
-            data: What to write.
+            data: The data to write.
             offset: Where to write. 0 to 18446744073709551615.
 
         Raises:
@@ -333,7 +333,7 @@ class CoilboxFiles(_typing.Protocol):
 
         Args:
             path: The file.
-            parts: What to write.
+            parts: The data to write.
             mode: How to write.
 
         Returns:
@@ -377,7 +377,7 @@ class CoilboxFiles(_typing.Protocol):
         """Move a file or folder; a file that is there is replaced.
 
         Args:
-            path: What to move.
+            path: The file or folder to move.
             to: Where it is then.
 
         Raises:
@@ -398,7 +398,7 @@ class CoilboxFiles(_typing.Protocol):
         """Delete a file, a link, or an empty folder.
 
         Args:
-            path: What to delete.
+            path: The file or folder to delete.
 
         Raises:
             NotFound: There is nothing at the path.
@@ -452,84 +452,85 @@ SPEC = _host.spec_from_json(
     'word":true,"name":"offset","type":"u64"}],"raises":["NotFound","NotAFold'
     'er","IsAFolder","NotAllowed","InvalidPath"],"requires":["files.read"],"r'
     'eturns":["stream","bytes"]},{"doc":"Write a file.","name":"write","param'
-    's":[{"doc":"The file.","name":"path","type":"str"},{"doc":"What to write'
-    '.","name":"data","type":"bytes"},{"default":{"literal":"replace"},"doc":'
-    '"How to write.","keyword":true,"name":"mode","type":["ref","WriteMode"]}'
-    '],"raises":["NotFound","Exists","NotAFolder","IsAFolder","NotAllowed","I'
-    'nvalidPath","QuotaExceeded"],"requires":["files.write"],"returns":"none"'
-    '},{"doc":"Write into a file that is there. A gap behind its end is fille'
-    'd with zeros.","name":"write_at","params":[{"doc":"The file.","name":"pa'
-    'th","type":"str"},{"doc":"What to write.","name":"data","type":"bytes"},'
-    '{"doc":"Where to write.","name":"offset","type":"u64"}],"raises":["NotFo'
-    'und","NotAFolder","IsAFolder","NotAllowed","InvalidPath","QuotaExceeded"'
-    '],"requires":["files.write"],"returns":"none"},{"doc":"Cut a file, or fi'
-    'll it with zeros.","name":"truncate","params":[{"doc":"The file.","name"'
-    ':"path","type":"str"},{"default":{"literal":0},"doc":"The bytes that it '
-    'then has.","name":"size","type":"u64"}],"raises":["NotFound","NotAFolder'
-    '","IsAFolder","NotAllowed","InvalidPath","QuotaExceeded"],"requires":["f'
-    'iles.write"],"returns":"none"},{"doc":"Write a file in parts. Parts that'
-    ' were written stay if a later one fails.","name":"upload","params":[{"do'
-    'c":"The file.","name":"path","type":"str"},{"doc":"What to write.","name'
-    '":"parts","type":["stream","bytes"]},{"default":{"literal":"replace"},"d'
+    's":[{"doc":"The file.","name":"path","type":"str"},{"doc":"The data to w'
+    'rite.","name":"data","type":"bytes"},{"default":{"literal":"replace"},"d'
     'oc":"How to write.","keyword":true,"name":"mode","type":["ref","WriteMod'
     'e"]}],"raises":["NotFound","Exists","NotAFolder","IsAFolder","NotAllowed'
-    '","InvalidPath","QuotaExceeded"],"requires":["files.write"],"returns":"u'
-    '64","returns_doc":"How many bytes were written."},{"doc":"Make a folder.'
-    '","name":"mkdir","params":[{"doc":"The folder.","name":"path","type":"st'
-    'r"},{"default":{"literal":false},"doc":"Also make the folders above it, '
-    'and take one that is there.","keyword":true,"name":"parents","type":"boo'
-    'l"}],"raises":["NotFound","Exists","NotAFolder","NotAllowed","InvalidPat'
-    'h","QuotaExceeded"],"requires":["files.write"],"returns":"none"},{"doc":'
-    '"Move a file or folder; a file that is there is replaced.","name":"move"'
-    ',"params":[{"doc":"What to move.","name":"path","type":"str"},{"doc":"Wh'
-    'ere it is then.","name":"to","type":"str"}],"raises":["NotFound","Exists'
-    '","NotAFolder","IsAFolder","NotEmpty","NotAllowed","InvalidPath"],"requi'
-    'res":["files.write"],"returns":"none"},{"doc":"Delete a file, a link, or'
-    ' an empty folder.","name":"delete","params":[{"doc":"What to delete.","n'
-    'ame":"path","type":"str"}],"raises":["NotFound","NotAFolder","NotEmpty",'
-    '"NotAllowed","InvalidPath"],"requires":["files.write"],"returns":"none"}'
-    ',{"doc":"Return what is stored, and what may be.","name":"usage","requir'
-    'es":["files.read"],"returns":["ref","Usage"]}],"name":"coilbox_files","t'
-    'ypes":[{"doc":"What a path leads to.","kind":"enum","members":[{"value":'
-    '"file"},{"value":"folder"},{"value":"link"},{"value":"other"}],"name":"K'
-    'ind"},{"doc":"What is known of a file or a folder.","fields":[{"doc":"Th'
-    'e last part of the path; empty for the folder itself.","name":"name","ty'
-    'pe":"str"},{"name":"kind","type":["ref","Kind"]},{"doc":"Bytes of a file'
-    ', else 0.","name":"size","type":"u64"},{"doc":"When it was last changed.'
-    '","name":"modified","type":"datetime"}],"kind":"record","name":"Info"},{'
-    '"doc":"What is stored, and what may be.","fields":[{"doc":"How many file'
-    's, folders and links there are.","name":"files","type":"u64"},{"doc":"By'
-    'tes of all files.","name":"bytes","type":"u64"},{"doc":"How many there m'
-    'ay be.","name":"max_files","type":"u64"},{"doc":"How many bytes there ma'
-    'y be.","name":"max_bytes","type":"u64"}],"kind":"record","name":"Usage"}'
-    ',{"doc":"How a file is written.","kind":"enum","members":[{"doc":"What w'
-    'as in the file is gone.","value":"replace"},{"doc":"Write behind what is'
-    ' there.","value":"append"},{"doc":"The file must not be there yet.","val'
-    'ue":"create"}],"name":"WriteMode"},{"doc":"What is limited.","kind":"enu'
-    'm","members":[{"value":"bytes"},{"value":"files"},{"value":"read-bytes"}'
-    '],"name":"Quota"},{"base":"FileNotFoundError","doc":"There is nothing at'
-    ' the path.","fields":[{"name":"path","type":"str"}],"kind":"error","mess'
-    'age":"no such file or folder: {path!r}","name":"NotFound"},{"base":"File'
-    'ExistsError","doc":"There is something at the path.","fields":[{"name":"'
-    'path","type":"str"}],"kind":"error","message":"there is already: {path!r'
-    '}","name":"Exists"},{"base":"NotADirectoryError","doc":"A part of the pa'
-    'th is no folder.","fields":[{"name":"path","type":"str"}],"kind":"error"'
-    ',"message":"not a folder: {path!r}","name":"NotAFolder"},{"base":"IsADir'
-    'ectoryError","doc":"The path leads to a folder.","fields":[{"name":"path'
-    '","type":"str"}],"kind":"error","message":"a folder: {path!r}","name":"I'
-    'sAFolder"},{"base":"OSError","doc":"Only empty folders can be deleted.",'
-    '"fields":[{"name":"path","type":"str"}],"kind":"error","message":"not em'
-    'pty: {path!r}","name":"NotEmpty"},{"base":"PermissionError","doc":"The f'
-    "older is read-only, the host's system refuses, or it is no regular file."
-    '","fields":[{"name":"path","type":"str"}],"kind":"error","message":"not '
-    'allowed: {path!r}","name":"NotAllowed"},{"base":"ValueError","doc":"A pa'
-    "th that cannot be: too long, too deep, or with characters that no name h"
-    'as.","fields":[{"name":"path","type":"str"}],"kind":"error","message":"n'
-    'o path: {path!r}","name":"InvalidPath"},{"base":"OSError","doc":"Nothing'
-    ' was written, as there would be more than there may be.","fields":[{"nam'
-    'e":"quota","type":["ref","Quota"]},{"name":"limit","type":"u64"}],"kind"'
-    ':"error","message":"the folder\'s quota of {quota} is {limit}","name":"Qu'
-    'otaExceeded"}],"version":"1.0.0"}'
+    '","InvalidPath","QuotaExceeded"],"requires":["files.write"],"returns":"n'
+    'one"},{"doc":"Write into a file that is there. A gap behind its end is f'
+    'illed with zeros.","name":"write_at","params":[{"doc":"The file.","name"'
+    ':"path","type":"str"},{"doc":"The data to write.","name":"data","type":"'
+    'bytes"},{"doc":"Where to write.","name":"offset","type":"u64"}],"raises"'
+    ':["NotFound","NotAFolder","IsAFolder","NotAllowed","InvalidPath","QuotaE'
+    'xceeded"],"requires":["files.write"],"returns":"none"},{"doc":"Cut a fil'
+    'e, or fill it with zeros.","name":"truncate","params":[{"doc":"The file.'
+    '","name":"path","type":"str"},{"default":{"literal":0},"doc":"The bytes '
+    'that it then has.","name":"size","type":"u64"}],"raises":["NotFound","No'
+    'tAFolder","IsAFolder","NotAllowed","InvalidPath","QuotaExceeded"],"requi'
+    'res":["files.write"],"returns":"none"},{"doc":"Write a file in parts. Pa'
+    'rts that were written stay if a later one fails.","name":"upload","param'
+    's":[{"doc":"The file.","name":"path","type":"str"},{"doc":"The data to w'
+    'rite.","name":"parts","type":["stream","bytes"]},{"default":{"literal":"'
+    'replace"},"doc":"How to write.","keyword":true,"name":"mode","type":["re'
+    'f","WriteMode"]}],"raises":["NotFound","Exists","NotAFolder","IsAFolder"'
+    ',"NotAllowed","InvalidPath","QuotaExceeded"],"requires":["files.write"],'
+    '"returns":"u64","returns_doc":"How many bytes were written."},{"doc":"Ma'
+    'ke a folder.","name":"mkdir","params":[{"doc":"The folder.","name":"path'
+    '","type":"str"},{"default":{"literal":false},"doc":"Also make the folder'
+    's above it, and take one that is there.","keyword":true,"name":"parents"'
+    ',"type":"bool"}],"raises":["NotFound","Exists","NotAFolder","NotAllowed"'
+    ',"InvalidPath","QuotaExceeded"],"requires":["files.write"],"returns":"no'
+    'ne"},{"doc":"Move a file or folder; a file that is there is replaced.","'
+    'name":"move","params":[{"doc":"The file or folder to move.","name":"path'
+    '","type":"str"},{"doc":"Where it is then.","name":"to","type":"str"}],"r'
+    'aises":["NotFound","Exists","NotAFolder","IsAFolder","NotEmpty","NotAllo'
+    'wed","InvalidPath"],"requires":["files.write"],"returns":"none"},{"doc":'
+    '"Delete a file, a link, or an empty folder.","name":"delete","params":[{'
+    '"doc":"The file or folder to delete.","name":"path","type":"str"}],"rais'
+    'es":["NotFound","NotAFolder","NotEmpty","NotAllowed","InvalidPath"],"req'
+    'uires":["files.write"],"returns":"none"},{"doc":"Return what is stored, '
+    'and what may be.","name":"usage","requires":["files.read"],"returns":["r'
+    'ef","Usage"]}],"name":"coilbox_files","types":[{"doc":"The kind of what '
+    'a path leads to.","kind":"enum","members":[{"value":"file"},{"value":"fo'
+    'lder"},{"value":"link"},{"value":"other"}],"name":"Kind"},{"doc":"The me'
+    'tadata of a file or a folder.","fields":[{"doc":"The last part of the pa'
+    'th; empty for the folder itself.","name":"name","type":"str"},{"name":"k'
+    'ind","type":["ref","Kind"]},{"doc":"Bytes of a file, else 0.","name":"si'
+    'ze","type":"u64"},{"doc":"When it was last changed.","name":"modified","'
+    'type":"datetime"}],"kind":"record","name":"Info"},{"doc":"The room that '
+    'is used, and the room that there may be.","fields":[{"doc":"How many fil'
+    'es, folders and links there are.","name":"files","type":"u64"},{"doc":"B'
+    'ytes of all files.","name":"bytes","type":"u64"},{"doc":"How many there '
+    'may be.","name":"max_files","type":"u64"},{"doc":"How many bytes there m'
+    'ay be.","name":"max_bytes","type":"u64"}],"kind":"record","name":"Usage"'
+    '},{"doc":"How a file is written.","kind":"enum","members":[{"doc":"The f'
+    'ormer content of the file is gone.","value":"replace"},{"doc":"Write beh'
+    'ind what is there.","value":"append"},{"doc":"The file must not be there'
+    ' yet.","value":"create"}],"name":"WriteMode"},{"doc":"The quota that is '
+    'used up.","kind":"enum","members":[{"value":"bytes"},{"value":"files"},{'
+    '"value":"read-bytes"}],"name":"Quota"},{"base":"FileNotFoundError","doc"'
+    ':"There is nothing at the path.","fields":[{"name":"path","type":"str"}]'
+    ',"kind":"error","message":"no such file or folder: {path!r}","name":"Not'
+    'Found"},{"base":"FileExistsError","doc":"There is something at the path.'
+    '","fields":[{"name":"path","type":"str"}],"kind":"error","message":"ther'
+    'e is already: {path!r}","name":"Exists"},{"base":"NotADirectoryError","d'
+    'oc":"A part of the path is no folder.","fields":[{"name":"path","type":"'
+    'str"}],"kind":"error","message":"not a folder: {path!r}","name":"NotAFol'
+    'der"},{"base":"IsADirectoryError","doc":"The path leads to a folder.","f'
+    'ields":[{"name":"path","type":"str"}],"kind":"error","message":"a folder'
+    ': {path!r}","name":"IsAFolder"},{"base":"OSError","doc":"Only empty fold'
+    'ers can be deleted.","fields":[{"name":"path","type":"str"}],"kind":"err'
+    'or","message":"not empty: {path!r}","name":"NotEmpty"},{"base":"Permissi'
+    'onError","doc":"The folder is read-only, the host\'s system refuses, or i'
+    't is no regular file.","fields":[{"name":"path","type":"str"}],"kind":"e'
+    'rror","message":"not allowed: {path!r}","name":"NotAllowed"},{"base":"Va'
+    'lueError","doc":"A path that cannot be: too long, too deep, or with char'
+    'acters that no name has.","fields":[{"name":"path","type":"str"}],"kind"'
+    ':"error","message":"no path: {path!r}","name":"InvalidPath"},{"base":"OS'
+    'Error","doc":"Nothing was written, as there would be more than there may'
+    ' be.","fields":[{"name":"quota","type":["ref","Quota"]},{"name":"limit",'
+    '"type":"u64"}],"kind":"error","message":"the folder\'s quota of {quota} i'
+    's {limit}","name":"QuotaExceeded"}],"version":"1.0.0"}'
 )
 DIGEST = "84d53873794b3569538331b5366c39e7b671ab9da7ea1f7bb2879401e3dce3bc"
 CLASSES: dict[str, type] = {

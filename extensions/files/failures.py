@@ -1,4 +1,4 @@
-"""What file systems refuse, as the errors that the spec declares."""
+"""Refusals of file systems, as the errors that the spec declares."""
 
 from __future__ import annotations
 

@@ -88,12 +88,12 @@ class Folder:
             self._tree.close()
 
     def stat(self, path: str) -> Info:
-        """What is known of a file or folder; links are followed."""
+        """The metadata of a file or folder; links are followed."""
         with self._walk(path, follow=True) as walk:
             return _info(walk.name or b"", _stat(walk))
 
     def list(self, path: str = "", *, stopped: Callable[[], bool] = bool) -> Iterator[Info]:
-        """What is in a folder, in the order of the names; links are not followed.
+        """The entries of a folder, in the order of the names; links are not followed.
 
         Args:
             path: the folder.
@@ -201,7 +201,7 @@ class Folder:
             self._room.claim(-found.size if found.filetype == c.TYPE_REGULAR_FILE else 0, -1)
 
     def usage(self) -> Usage:
-        """What is stored, counted now, and what may be."""
+        """The room that is used, counted now, and the room that there may be."""
         with self._lock:
             return self._room.usage()
 

@@ -1,4 +1,4 @@
-"""What the functions of coilbox_files do on the host."""
+"""The host's side of coilbox_files."""
 
 from __future__ import annotations
 

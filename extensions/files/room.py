@@ -49,7 +49,7 @@ class Room:
         self._used = None
 
     def usage(self) -> Usage:
-        """What there is, counted now, and what may be."""
+        """The room that is used, counted now, and the room that there may be."""
         self._used = size, files = self._counted()
         return Usage(files=files, bytes=size, max_files=self._max_files, max_bytes=self._max_bytes)
 

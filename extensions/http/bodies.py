@@ -29,7 +29,7 @@ class Decoder:
         self._started = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What a part of the body stands for, in steps.
+        """The decoded bytes of a part of the body, in steps.
 
         Raises:
             BadBody: it cannot be decompressed.

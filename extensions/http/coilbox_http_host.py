@@ -28,7 +28,7 @@ class Denial(_enum.StrEnum):
 
 
 class Failure(_enum.StrEnum):
-    """What failed."""
+    """The step that failed."""
 
     NAME = "name"
     """The host's name has no address."""
@@ -37,11 +37,11 @@ class Failure(_enum.StrEnum):
     TLS = "tls"
     """The server could not be trusted."""
     PROTOCOL = "protocol"
-    """What came is not HTTP."""
+    """The answer is not HTTP."""
 
 
 class Part(_enum.StrEnum):
-    """What was too much."""
+    """The part that was too large."""
 
     REQUEST_BODY = "request-body"
     RESPONSE_BODY = "response-body"
@@ -69,7 +69,7 @@ class Reply:
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
-    """What a response begins with.
+    """The beginning of a response.
 
     Attributes:
         status: The status code, such as 200. 0 to 65535.
@@ -211,7 +211,7 @@ class TooManyRedirects(_host.DeclaredError):
 
 
 class CoilboxHttp(_typing.Protocol):
-    """What implements coilbox_http. Methods may be ``async``, too."""
+    """The implementation of coilbox_http. Methods may be ``async``, too."""
 
     def fetch(
         self,
@@ -366,7 +366,7 @@ SPEC = _host.spec_from_json(
     'ts.","name":"url","type":"str"},{"doc":"Names, as they came, and values.'
     '","name":"headers","type":["list",["tuple","str","str"]]},{"doc":"The bo'
     'dy.","name":"body","type":"bytes"}],"kind":"record","name":"Reply"},{"do'
-    'c":"What a response begins with.","fields":[{"doc":"The status code, suc'
+    'c":"The beginning of a response.","fields":[{"doc":"The status code, suc'
     'h as 200.","name":"status","type":"u16"},{"doc":"The text behind it, suc'
     'h as OK.","name":"reason","type":"str"},{"doc":"The URL that answered, a'
     'fter redirects.","name":"url","type":"str"},{"doc":"Names, as they came,'
@@ -389,26 +389,26 @@ SPEC = _host.spec_from_json(
     '"]}],"kind":"error","message":"the sandbox may not request {url!r}: {rea'
     'son}","name":"Denied"},{"base":"ValueError","doc":"A URL, header or meth'
     'od that cannot be sent.","fields":[{"name":"reason","type":"str"}],"kind'
-    '":"error","message":"{reason}","name":"InvalidRequest"},{"doc":"What fai'
-    'led.","kind":"enum","members":[{"doc":"The host\'s name has no address.",'
-    '"value":"name"},{"doc":"The connection was not made, or broke.","value":'
-    '"connect"},{"doc":"The server could not be trusted.","value":"tls"},{"do'
-    'c":"What came is not HTTP.","value":"protocol"}],"name":"Failure"},{"bas'
-    'e":"ConnectionError","doc":"There is no answer.","fields":[{"name":"url"'
-    ',"type":"str"},{"name":"reason","type":["ref","Failure"]}],"kind":"error'
-    '","message":"{url!r} cannot be fetched: {reason}","name":"ConnectionFail'
-    'ed"},{"base":"TimeoutError","doc":"Time ran out.","fields":[{"name":"sec'
-    'onds","type":"float"}],"kind":"error","message":"no whole answer after {'
-    'seconds} s","name":"TimedOut"},{"doc":"What was too much.","kind":"enum"'
-    ',"members":[{"value":"request-body"},{"value":"response-body"},{"value":'
-    '"open-responses"}],"name":"Part"},{"base":"OSError","doc":"A body is lar'
-    'ger than the host allows, or there are too many responses.","fields":[{"'
-    'name":"part","type":["ref","Part"]},{"name":"limit","type":"u64"}],"kind'
-    '":"error","message":"more {part} than {limit}","name":"TooLarge"},{"base'
-    '":"Exception","doc":"Redirects did not end.","fields":[{"name":"url","ty'
-    'pe":"str"},{"name":"limit","type":"u16"}],"kind":"error","message":"{url'
-    '!r} was redirected more than {limit} times","name":"TooManyRedirects"}],'
-    '"version":"1.0.0"}'
+    '":"error","message":"{reason}","name":"InvalidRequest"},{"doc":"The step'
+    ' that failed.","kind":"enum","members":[{"doc":"The host\'s name has no a'
+    'ddress.","value":"name"},{"doc":"The connection was not made, or broke."'
+    ',"value":"connect"},{"doc":"The server could not be trusted.","value":"t'
+    'ls"},{"doc":"The answer is not HTTP.","value":"protocol"}],"name":"Failu'
+    're"},{"base":"ConnectionError","doc":"There is no answer.","fields":[{"n'
+    'ame":"url","type":"str"},{"name":"reason","type":["ref","Failure"]}],"ki'
+    'nd":"error","message":"{url!r} cannot be fetched: {reason}","name":"Conn'
+    'ectionFailed"},{"base":"TimeoutError","doc":"Time ran out.","fields":[{"'
+    'name":"seconds","type":"float"}],"kind":"error","message":"no whole answ'
+    'er after {seconds} s","name":"TimedOut"},{"doc":"The part that was too l'
+    'arge.","kind":"enum","members":[{"value":"request-body"},{"value":"respo'
+    'nse-body"},{"value":"open-responses"}],"name":"Part"},{"base":"OSError",'
+    '"doc":"A body is larger than the host allows, or there are too many resp'
+    'onses.","fields":[{"name":"part","type":["ref","Part"]},{"name":"limit",'
+    '"type":"u64"}],"kind":"error","message":"more {part} than {limit}","name'
+    '":"TooLarge"},{"base":"Exception","doc":"Redirects did not end.","fields'
+    '":[{"name":"url","type":"str"},{"name":"limit","type":"u16"}],"kind":"er'
+    'ror","message":"{url!r} was redirected more than {limit} times","name":"'
+    'TooManyRedirects"}],"version":"1.0.0"}'
 )
 DIGEST = "77318e92cdca98ec27fd1cd7f88394f4f8e5fd76ec390367f1e439a867cc892c"
 CLASSES: dict[str, type] = {

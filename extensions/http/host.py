@@ -1,4 +1,4 @@
-"""What the functions of coilbox_http do on the host."""
+"""The host's side of coilbox_http."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request may be: checked before anything is resolved or sent."""
+"""Rules for requests, checked before anything is resolved or sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_HEADER_BYTES = 32 << 10
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the host allows.
+    """The rules that the host sets.
 
     Attributes:
         servers: the servers that may be asked.

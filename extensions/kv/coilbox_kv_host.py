@@ -18,7 +18,7 @@ from coilbox.bindings import host as _host
 
 
 class Quota(_enum.StrEnum):
-    """What is limited."""
+    """The quota that is used up."""
 
     KEYS = "keys"
     BYTES = "bytes"
@@ -40,7 +40,7 @@ class Entry:
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What is stored, and what may be.
+    """The room that is used, and the room that there may be.
 
     Attributes:
         keys: How many keys there are, in all namespaces. 0 to 18446744073709551615.
@@ -97,7 +97,7 @@ class InvalidArgument(_host.DeclaredError, ValueError):
 
 
 class CoilboxKv(_typing.Protocol):
-    """What implements coilbox_kv. Methods may be ``async``, too."""
+    """The implementation of coilbox_kv. Methods may be ``async``, too."""
 
     def get(
         self,
@@ -300,23 +300,24 @@ SPEC = _host.spec_from_json(
     'ame":"key","type":"str"},{"name":"value","type":"bytes"},{"default":{"li'
     'teral":null},"doc":"When it is deleted; None if never.","name":"expires"'
     ',"type":["optional","datetime"]}],"kind":"record","name":"Entry"},{"doc"'
-    ':"What is stored, and what may be.","fields":[{"doc":"How many keys ther'
-    'e are, in all namespaces.","name":"keys","type":"u64"},{"doc":"Bytes of '
-    'all keys and values.","name":"bytes","type":"u64"},{"doc":"How many keys'
-    ' there may be.","name":"max_keys","type":"u64"},{"doc":"How many bytes t'
-    'here may be.","name":"max_bytes","type":"u64"},{"doc":"How many bytes on'
-    'e value may have.","name":"max_value_bytes","type":"u64"}],"kind":"recor'
-    'd","name":"Usage"},{"doc":"What is limited.","kind":"enum","members":[{"'
-    'value":"keys"},{"value":"bytes"},{"value":"value-bytes"}],"name":"Quota"'
-    '},{"base":"KeyError","doc":"The key has no value, or it expired.","field'
-    's":[{"name":"key","type":"str"}],"kind":"error","message":"no key {key!r'
-    '}","name":"NotFound"},{"base":"Exception","doc":"The value was not store'
-    'd, as the store would be larger than it may be.","fields":[{"name":"quot'
-    'a","type":["ref","Quota"]},{"name":"limit","type":"u64"}],"kind":"error"'
-    ',"message":"the store\'s quota of {quota} is {limit}","name":"QuotaExceed'
-    'ed"},{"base":"ValueError","doc":"A key, a namespace or a time to live th'
-    'at cannot be.","fields":[{"name":"reason","type":"str"}],"kind":"error",'
-    '"message":"{reason}","name":"InvalidArgument"}],"version":"1.0.0"}'
+    ':"The room that is used, and the room that there may be.","fields":[{"do'
+    'c":"How many keys there are, in all namespaces.","name":"keys","type":"u'
+    '64"},{"doc":"Bytes of all keys and values.","name":"bytes","type":"u64"}'
+    ',{"doc":"How many keys there may be.","name":"max_keys","type":"u64"},{"'
+    'doc":"How many bytes there may be.","name":"max_bytes","type":"u64"},{"d'
+    'oc":"How many bytes one value may have.","name":"max_value_bytes","type"'
+    ':"u64"}],"kind":"record","name":"Usage"},{"doc":"The quota that is used '
+    'up.","kind":"enum","members":[{"value":"keys"},{"value":"bytes"},{"value'
+    '":"value-bytes"}],"name":"Quota"},{"base":"KeyError","doc":"The key has '
+    'no value, or it expired.","fields":[{"name":"key","type":"str"}],"kind":'
+    '"error","message":"no key {key!r}","name":"NotFound"},{"base":"Exception'
+    '","doc":"The value was not stored, as the store would be larger than it '
+    'may be.","fields":[{"name":"quota","type":["ref","Quota"]},{"name":"limi'
+    't","type":"u64"}],"kind":"error","message":"the store\'s quota of {quota}'
+    ' is {limit}","name":"QuotaExceeded"},{"base":"ValueError","doc":"A key, '
+    'a namespace or a time to live that cannot be.","fields":[{"name":"reason'
+    '","type":"str"}],"kind":"error","message":"{reason}","name":"InvalidArgu'
+    'ment"}],"version":"1.0.0"}'
 )
 DIGEST = "132784dfc0832f94ef4da3483d357ae20a1c18b38a610e8caa6ee2d06a978806"
 CLASSES: dict[str, type] = {

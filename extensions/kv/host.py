@@ -1,4 +1,4 @@
-"""What the functions of coilbox_kv do on the host."""
+"""The host's side of coilbox_kv."""
 
 from __future__ import annotations
 

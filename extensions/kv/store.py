@@ -205,7 +205,7 @@ class Store:
             yield key.decode()
 
     def usage(self) -> Usage:
-        """What is stored, and what may be."""
+        """The room that is used, and the room that there may be."""
         with self._changes() as database:
             database.execute("DELETE FROM entries WHERE expires <= ?", (self._time(),))
             keys, size = database.execute("SELECT keys, bytes FROM usage").fetchone()

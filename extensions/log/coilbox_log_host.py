@@ -52,7 +52,7 @@ Value = ValueText | ValueWhole | ValueReal | ValueFlag | ValueNothing
 
 
 class CoilboxLog(_typing.Protocol):
-    """What implements coilbox_log. Methods may be ``async``, too."""
+    """The implementation of coilbox_log. Methods may be ``async``, too."""
 
     def write(
         self,
@@ -73,7 +73,7 @@ class CoilboxLog(_typing.Protocol):
         Args:
             level: The level, as in `logging`: 10 is debug, 20 info, 30 warning, 40 error, 50 critical. 0 to 255.
             name: The logger's name; on the host it lies below a prefix.
-            message: What happened.
+            message: The event in words.
             extra: Further attributes.
             exception: A traceback.
 
@@ -109,17 +109,17 @@ SPEC = _host.spec_from_json(
     'e","params":[{"doc":"The level, as in `logging`: 10 is debug, 20 info, 3'
     '0 warning, 40 error, 50 critical.","name":"level","type":"u8"},{"doc":"T'
     'he logger\'s name; on the host it lies below a prefix.","name":"name","ty'
-    'pe":"str"},{"doc":"What happened.","name":"message","type":"str"},{"defa'
-    'ult":{"literal":[]},"doc":"Further attributes.","keyword":true,"name":"e'
-    'xtra","type":["dict","str",["ref","Value"]]},{"default":{"literal":null}'
-    ',"doc":"A traceback.","keyword":true,"name":"exception","type":["optiona'
-    'l","str"]}],"requires":["log.write"],"returns":"none"},{"doc":"Return th'
-    'e lowest level that the host keeps; records below it need not be sent.",'
-    '"name":"threshold","requires":["log.write"],"returns":"u8"}],"name":"coi'
-    'lbox_log","types":[{"cases":[{"name":"text","type":"str"},{"name":"whole'
-    '","type":"i64"},{"name":"real","type":"float"},{"name":"flag","type":"bo'
-    'ol"},{"name":"nothing"}],"doc":"A value of a record\'s extra attributes."'
-    ',"kind":"variant","name":"Value"}],"version":"1.0.0"}'
+    'pe":"str"},{"doc":"The event in words.","name":"message","type":"str"},{'
+    '"default":{"literal":[]},"doc":"Further attributes.","keyword":true,"nam'
+    'e":"extra","type":["dict","str",["ref","Value"]]},{"default":{"literal":'
+    'null},"doc":"A traceback.","keyword":true,"name":"exception","type":["op'
+    'tional","str"]}],"requires":["log.write"],"returns":"none"},{"doc":"Retu'
+    "rn the lowest level that the host keeps; records below it need not be se"
+    'nt.","name":"threshold","requires":["log.write"],"returns":"u8"}],"name"'
+    ':"coilbox_log","types":[{"cases":[{"name":"text","type":"str"},{"name":"'
+    'whole","type":"i64"},{"name":"real","type":"float"},{"name":"flag","type'
+    '":"bool"},{"name":"nothing"}],"doc":"A value of a record\'s extra attribu'
+    'tes.","kind":"variant","name":"Value"}],"version":"1.0.0"}'
 )
 DIGEST = "59d4fdb70c7f54d01e0411c378f1d50956e2796853c6d3043df04869bd55179b"
 CLASSES: dict[str, type] = {

@@ -1,4 +1,4 @@
-"""What the functions of coilbox_log do on the host."""
+"""The host's side of coilbox_log."""
 
 from __future__ import annotations
 

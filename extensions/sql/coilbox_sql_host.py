@@ -19,7 +19,7 @@ from coilbox.bindings import host as _host
 
 
 class Part(_enum.StrEnum):
-    """What was too much."""
+    """The part that was too large."""
 
     ROWS = "rows"
     BYTES = "bytes"
@@ -143,7 +143,7 @@ class Result(_typing.Protocol):
         """Read the rows that were not read yet.
 
         Raises:
-            QueryFailed: What the database says is wrong with the query.
+            QueryFailed: An error of the database about the query.
             TimedOut: The query was stopped.
             TooLarge: The result is larger than the host allows, or too many are open.
         """
@@ -170,7 +170,7 @@ class NotAllowed(_host.DeclaredError, PermissionError):
 
 
 class QueryFailed(_host.DeclaredError):
-    """What the database says is wrong with the query."""
+    """An error of the database about the query."""
 
     reason: str
 
@@ -210,7 +210,7 @@ class TooLarge(_host.DeclaredError):
 
 
 class CoilboxSql(_typing.Protocol):
-    """What implements coilbox_sql. Methods may be ``async``, too."""
+    """The implementation of coilbox_sql. Methods may be ``async``, too."""
 
     def databases(
         self, _context: _host.Context, /
@@ -241,7 +241,7 @@ class CoilboxSql(_typing.Protocol):
         Raises:
             UnknownDatabase: The host offers no database of this name.
             NotAllowed: The statement would change something, or reach what is not in the database.
-            QueryFailed: What the database says is wrong with the query.
+            QueryFailed: An error of the database about the query.
             TimedOut: The query was stopped.
             TooLarge: The result is larger than the host allows, or too many are open.
             PermissionError: the sandbox was not granted sql.query.
@@ -286,18 +286,18 @@ SPEC = _host.spec_from_json(
     ',"message":"there is no database {name!r}","name":"UnknownDatabase"},{"b'
     'ase":"PermissionError","doc":"The statement would change something, or r'
     'each what is not in the database.","kind":"error","message":"only readin'
-    'g queries are allowed","name":"NotAllowed"},{"base":"Exception","doc":"W'
-    'hat the database says is wrong with the query.","fields":[{"name":"reaso'
-    'n","type":"str"}],"kind":"error","message":"{reason}","name":"QueryFaile'
-    'd"},{"base":"TimeoutError","doc":"The query was stopped.","fields":[{"na'
-    'me":"seconds","type":"float"}],"kind":"error","message":"the query took '
-    'more than {seconds} s","name":"TimedOut"},{"doc":"What was too much.","k'
-    'ind":"enum","members":[{"value":"rows"},{"value":"bytes"},{"value":"open'
-    '-results"}],"name":"Part"},{"base":"Exception","doc":"The result is larg'
-    'er than the host allows, or too many are open.","fields":[{"name":"part"'
-    ',"type":["ref","Part"]},{"name":"limit","type":"u64"}],"kind":"error","m'
-    'essage":"more {part} than {limit}","name":"TooLarge"}],"version":"1.0.0"'
-    "}"
+    'g queries are allowed","name":"NotAllowed"},{"base":"Exception","doc":"A'
+    'n error of the database about the query.","fields":[{"name":"reason","ty'
+    'pe":"str"}],"kind":"error","message":"{reason}","name":"QueryFailed"},{"'
+    'base":"TimeoutError","doc":"The query was stopped.","fields":[{"name":"s'
+    'econds","type":"float"}],"kind":"error","message":"the query took more t'
+    'han {seconds} s","name":"TimedOut"},{"doc":"The part that was too large.'
+    '","kind":"enum","members":[{"value":"rows"},{"value":"bytes"},{"value":"'
+    'open-results"}],"name":"Part"},{"base":"Exception","doc":"The result is '
+    'larger than the host allows, or too many are open.","fields":[{"name":"p'
+    'art","type":["ref","Part"]},{"name":"limit","type":"u64"}],"kind":"error'
+    '","message":"more {part} than {limit}","name":"TooLarge"}],"version":"1.'
+    '0.0"}'
 )
 DIGEST = "d44ae10a7f287a34f8a1ad444e2b75c269a6ef66ab8b495ec070e4c1d0990044"
 CLASSES: dict[str, type] = {

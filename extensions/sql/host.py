@@ -1,4 +1,4 @@
-"""What the functions of coilbox_sql do on the host."""
+"""The host's side of coilbox_sql."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What time it is for the guest: the host's, coarser, or a time of its own."""
+"""The guest's time: the host's, a coarser one, or a time of its own."""
 
 from __future__ import annotations
 

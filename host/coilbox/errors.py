@@ -118,7 +118,7 @@ class Frame:
 
 
 class GuestError(CoilboxError):
-    """What the guest did wrong: data in ``Result.error``, raised by ``Result.check()``.
+    """A fault of the guest: data in ``Result.error``, raised by ``Result.check()``.
 
     Can be copied and pickled, as results pass from the processes of a pool.
     """

@@ -1,4 +1,4 @@
-"""What a guest may use, and what it did use. docs/limits.md describes each limit."""
+"""Limits of a guest, and its usage. docs/limits.md describes each limit."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(slots=True)
 class Usage:
-    """What one ``run`` or ``call`` used, or a sandbox in its life (``Sandbox.usage``).
+    """Usage of one ``run`` or ``call``, or of a sandbox in its life (``Sandbox.usage``).
 
     Attributes:
         wall_seconds: from the request's start to its end.

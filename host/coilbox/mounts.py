@@ -1,4 +1,4 @@
-"""What of the host's files a sandbox may see: mounts and the scratch directory."""
+"""Files of the host that a sandbox sees: mounts, and the scratch directory in memory."""
 
 from __future__ import annotations
 

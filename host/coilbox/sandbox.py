@@ -295,7 +295,7 @@ class Sandbox(NotCopyable):
 
     @property
     def usage(self) -> Usage:
-        """What all runs and calls so far have used together, over all resets."""
+        """Usage of all runs and calls so far together, over all resets."""
         return dataclasses.replace(self._totals)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ class State(_enum.StrEnum):
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Ticket:
-    """What somebody wants.
+    """A wish of somebody's.
 
     Attributes:
         number: 0 to 4294967295.
@@ -50,7 +50,7 @@ class NoSuchTicket(_host.DeclaredError, LookupError):
 
 
 class AcmeTickets(_typing.Protocol):
-    """What implements acme_tickets. Methods may be ``async``, too."""
+    """The implementation of acme_tickets. Methods may be ``async``, too."""
 
     def all(
         self, _context: _host.Context, /, *, state: State | None
@@ -71,7 +71,7 @@ class AcmeTickets(_typing.Protocol):
         """Open a ticket.
 
         Args:
-            title: What it is about.
+            title: The subject in a few words.
 
         Raises:
             PermissionError: the sandbox was not granted tickets.write.
@@ -109,18 +109,18 @@ SPEC = _host.spec_from_json(
     ',["ref","State"]]}],"requires":["tickets.read"],"returns":["stream",["re'
     'f","Ticket"]]},{"doc":"Open a ticket.","limits":{"max_bytes_in":65536,"m'
     'ax_bytes_out":65536,"rate":{"calls":10,"seconds":1.0}},"name":"add","par'
-    'ams":[{"doc":"What it is about.","name":"title","type":"str"}],"requires'
-    '":["tickets.write"],"returns":["ref","Ticket"]},{"doc":"Close a ticket."'
-    ',"name":"close","params":[{"name":"number","type":"u32"}],"raises":["NoS'
-    'uchTicket"],"requires":["tickets.write"],"returns":["ref","Ticket"]}],"n'
-    'ame":"acme_tickets","types":[{"kind":"enum","members":[{"value":"open"},'
-    '{"value":"closed"}],"name":"State"},{"doc":"What somebody wants.","field'
-    's":[{"name":"number","type":"u32"},{"name":"title","type":"str"},{"defau'
-    'lt":{"literal":"open"},"name":"state","type":["ref","State"]}],"kind":"r'
-    'ecord","name":"Ticket"},{"base":"LookupError","doc":"No ticket has this '
-    'number.","fields":[{"name":"number","type":"u32"}],"kind":"error","messa'
-    'ge":"there is no ticket {number}","name":"NoSuchTicket"}],"version":"1.0'
-    '.0"}'
+    'ams":[{"doc":"The subject in a few words.","name":"title","type":"str"}]'
+    ',"requires":["tickets.write"],"returns":["ref","Ticket"]},{"doc":"Close '
+    'a ticket.","name":"close","params":[{"name":"number","type":"u32"}],"rai'
+    'ses":["NoSuchTicket"],"requires":["tickets.write"],"returns":["ref","Tic'
+    'ket"]}],"name":"acme_tickets","types":[{"kind":"enum","members":[{"value'
+    '":"open"},{"value":"closed"}],"name":"State"},{"doc":"A wish of somebody'
+    '\'s.","fields":[{"name":"number","type":"u32"},{"name":"title","type":"st'
+    'r"},{"default":{"literal":"open"},"name":"state","type":["ref","State"]}'
+    '],"kind":"record","name":"Ticket"},{"base":"LookupError","doc":"No ticke'
+    't has this number.","fields":[{"name":"number","type":"u32"}],"kind":"er'
+    'ror","message":"there is no ticket {number}","name":"NoSuchTicket"}],"ve'
+    'rsion":"1.0.0"}'
 )
 DIGEST = "52fa755327b99c81ee26b81b7385a4c0ac06a53b6e83bc3f097c96c3f0bf4e93"
 CLASSES: dict[str, type] = {

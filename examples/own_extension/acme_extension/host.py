@@ -1,4 +1,4 @@
-"""What the functions of acme_tickets.yaml do on the host."""
+"""The host's side of acme_tickets.yaml."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ _D = _rt.Default
 
 
 class Kind(_enum.StrEnum):
-    """What a path leads to."""
+    """The kind of what a path leads to."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -76,7 +76,7 @@ class WriteMode(_enum.StrEnum):
     """How a file is written."""
 
     REPLACE = "replace"
-    """What was in the file is gone."""
+    """The former content of the file is gone."""
     APPEND = "append"
     """Write behind what is there."""
     CREATE = "create"
@@ -84,7 +84,7 @@ class WriteMode(_enum.StrEnum):
 
 
 class Quota(_enum.StrEnum):
-    """What is limited."""
+    """The quota that is used up."""
 
     BYTES = "bytes"
     FILES = "files"
@@ -92,7 +92,7 @@ class Quota(_enum.StrEnum):
 
 
 class Info(_rt.Record):
-    """What is known of a file or a folder.
+    """The metadata of a file or a folder.
 
     Attributes:
         name: The last part of the path; empty for the folder itself.
@@ -108,7 +108,7 @@ class Info(_rt.Record):
 
 
 class Usage(_rt.Record):
-    """What is stored, and what may be.
+    """The room that is used, and the room that there may be.
 
     Attributes:
         files: How many files, folders and links there are. 0 to 18446744073709551615.
@@ -308,7 +308,7 @@ def write(
 
     Args:
         path: The file.
-        data: What to write.
+        data: The data to write.
         mode: How to write.
 
     Raises:
@@ -336,7 +336,7 @@ def write_at(path: str, data: _builtins.bytes, offset: int) -> None:
 
     Args:
         path: The file.
-        data: What to write.
+        data: The data to write.
         offset: Where to write. 0 to 18446744073709551615.
 
     Raises:
@@ -390,7 +390,7 @@ def upload(
 
     Args:
         path: The file.
-        parts: What to write.
+        parts: The data to write.
         mode: How to write.
 
     Returns:
@@ -447,7 +447,7 @@ def move(path: str, to: str) -> None:
     """Move a file or folder; a file that is there is replaced.
 
     Args:
-        path: What to move.
+        path: The file or folder to move.
         to: Where it is then.
 
     Raises:
@@ -472,7 +472,7 @@ def delete(path: str) -> None:
     """Delete a file, a link, or an empty folder.
 
     Args:
-        path: What to delete.
+        path: The file or folder to delete.
 
     Raises:
         NotFound: There is nothing at the path.

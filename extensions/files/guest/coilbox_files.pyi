@@ -79,7 +79,7 @@ class _Resource:
 
 
 class Kind(_enum.StrEnum):
-    """What a path leads to."""
+    """The kind of what a path leads to."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -91,7 +91,7 @@ class WriteMode(_enum.StrEnum):
     """How a file is written."""
 
     REPLACE = "replace"
-    """What was in the file is gone."""
+    """The former content of the file is gone."""
     APPEND = "append"
     """Write behind what is there."""
     CREATE = "create"
@@ -99,7 +99,7 @@ class WriteMode(_enum.StrEnum):
 
 
 class Quota(_enum.StrEnum):
-    """What is limited."""
+    """The quota that is used up."""
 
     BYTES = "bytes"
     FILES = "files"
@@ -108,7 +108,7 @@ class Quota(_enum.StrEnum):
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Info:
-    """What is known of a file or a folder.
+    """The metadata of a file or a folder.
 
     Attributes:
         name: The last part of the path; empty for the folder itself.
@@ -124,7 +124,7 @@ class Info:
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What is stored, and what may be.
+    """The room that is used, and the room that there may be.
 
     Attributes:
         files: How many files, folders and links there are. 0 to 18446744073709551615.
@@ -291,7 +291,7 @@ def write(path: str, data: _builtins.bytes, *, mode: WriteMode = ...) -> None:
 
     Args:
         path: The file.
-        data: What to write.
+        data: The data to write.
         mode: How to write.
 
     Raises:
@@ -317,7 +317,7 @@ def write_at(path: str, data: _builtins.bytes, offset: int) -> None:
 
     Args:
         path: The file.
-        data: What to write.
+        data: The data to write.
         offset: Where to write. 0 to 18446744073709551615.
 
     Raises:
@@ -367,7 +367,7 @@ def upload(
 
     Args:
         path: The file.
-        parts: What to write.
+        parts: The data to write.
         mode: How to write.
 
     Returns:
@@ -420,7 +420,7 @@ def move(path: str, to: str) -> None:
     """Move a file or folder; a file that is there is replaced.
 
     Args:
-        path: What to move.
+        path: The file or folder to move.
         to: Where it is then.
 
     Raises:
@@ -443,7 +443,7 @@ def delete(path: str) -> None:
     """Delete a file, a link, or an empty folder.
 
     Args:
-        path: What to delete.
+        path: The file or folder to delete.
 
     Raises:
         NotFound: There is nothing at the path.

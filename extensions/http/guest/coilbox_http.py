@@ -58,7 +58,7 @@ class Denial(_enum.StrEnum):
 
 
 class Failure(_enum.StrEnum):
-    """What failed."""
+    """The step that failed."""
 
     NAME = "name"
     """The host's name has no address."""
@@ -67,11 +67,11 @@ class Failure(_enum.StrEnum):
     TLS = "tls"
     """The server could not be trusted."""
     PROTOCOL = "protocol"
-    """What came is not HTTP."""
+    """The answer is not HTTP."""
 
 
 class Part(_enum.StrEnum):
-    """What was too much."""
+    """The part that was too large."""
 
     REQUEST_BODY = "request-body"
     RESPONSE_BODY = "response-body"
@@ -98,7 +98,7 @@ class Reply(_rt.Record):
 
 
 class Head(_rt.Record):
-    """What a response begins with.
+    """The beginning of a response.
 
     Attributes:
         status: The status code, such as 200. 0 to 65535.

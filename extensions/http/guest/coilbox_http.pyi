@@ -74,7 +74,7 @@ class Denial(_enum.StrEnum):
 
 
 class Failure(_enum.StrEnum):
-    """What failed."""
+    """The step that failed."""
 
     NAME = "name"
     """The host's name has no address."""
@@ -83,11 +83,11 @@ class Failure(_enum.StrEnum):
     TLS = "tls"
     """The server could not be trusted."""
     PROTOCOL = "protocol"
-    """What came is not HTTP."""
+    """The answer is not HTTP."""
 
 
 class Part(_enum.StrEnum):
-    """What was too much."""
+    """The part that was too large."""
 
     REQUEST_BODY = "request-body"
     RESPONSE_BODY = "response-body"
@@ -115,7 +115,7 @@ class Reply:
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
-    """What a response begins with.
+    """The beginning of a response.
 
     Attributes:
         status: The status code, such as 200. 0 to 65535.

@@ -8,7 +8,7 @@ import coilbox_http as _http
 
 
 class RequestException(OSError):
-    """What all errors derive from; `response` is set if there is one."""
+    """The base of all errors; `response` is set if there is one."""
 
     def __init__(self, *args, response=None):
         super().__init__(*args)

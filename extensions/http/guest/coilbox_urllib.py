@@ -66,7 +66,7 @@ class HTTPResponse(io.BufferedReader):
         return self.status
 
     def geturl(self):
-        """What answered, after redirects."""
+        """The URL that answered, after redirects."""
         return self.url
 
     def info(self):

@@ -46,7 +46,7 @@ _D = _rt.Default
 
 
 class Quota(_enum.StrEnum):
-    """What is limited."""
+    """The quota that is used up."""
 
     KEYS = "keys"
     BYTES = "bytes"
@@ -68,7 +68,7 @@ class Entry(_rt.Record):
 
 
 class Usage(_rt.Record):
-    """What is stored, and what may be.
+    """The room that is used, and the room that there may be.
 
     Attributes:
         keys: How many keys there are, in all namespaces. 0 to 18446744073709551615.

@@ -62,7 +62,7 @@ class _Resource:
 
 
 class Quota(_enum.StrEnum):
-    """What is limited."""
+    """The quota that is used up."""
 
     KEYS = "keys"
     BYTES = "bytes"
@@ -84,7 +84,7 @@ class Entry:
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What is stored, and what may be.
+    """The room that is used, and the room that there may be.
 
     Attributes:
         keys: How many keys there are, in all namespaces. 0 to 18446744073709551615.

@@ -86,7 +86,7 @@ def write(
     Args:
         level: The level, as in `logging`: 10 is debug, 20 info, 30 warning, 40 error, 50 critical. 0 to 255.
         name: The logger's name; on the host it lies below a prefix.
-        message: What happened.
+        message: The event in words.
         extra: Further attributes.
         exception: A traceback.
 

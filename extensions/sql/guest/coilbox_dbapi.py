@@ -44,7 +44,7 @@ class Warning(Exception):
 
 
 class Error(Exception):
-    """What all errors derive from."""
+    """The base of all errors."""
 
 
 class InterfaceError(Error):
@@ -52,7 +52,7 @@ class InterfaceError(Error):
 
 
 class DatabaseError(Error):
-    """What the database says."""
+    """An error of the database."""
 
 
 class DataError(DatabaseError):

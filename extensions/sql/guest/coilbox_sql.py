@@ -53,7 +53,7 @@ _D = _rt.Default
 
 
 class Part(_enum.StrEnum):
-    """What was too much."""
+    """The part that was too large."""
 
     ROWS = "rows"
     BYTES = "bytes"
@@ -177,7 +177,7 @@ class Result(_rt.Resource):
         """Read the rows that were not read yet.
 
         Raises:
-            QueryFailed: What the database says is wrong with the query.
+            QueryFailed: An error of the database about the query.
             TimedOut: The query was stopped.
             TooLarge: The result is larger than the host allows, or too many are open.
         """
@@ -202,7 +202,7 @@ class NotAllowed(_rt.HostError, PermissionError):
 
 
 class QueryFailed(_rt.HostError):
-    """What the database says is wrong with the query."""
+    """An error of the database about the query."""
 
     reason: str
 
@@ -268,7 +268,7 @@ def query(
     Raises:
         UnknownDatabase: The host offers no database of this name.
         NotAllowed: The statement would change something, or reach what is not in the database.
-        QueryFailed: What the database says is wrong with the query.
+        QueryFailed: An error of the database about the query.
         TimedOut: The query was stopped.
         TooLarge: The result is larger than the host allows, or too many are open.
         PermissionError: the sandbox was not granted sql.query.

@@ -70,7 +70,7 @@ class _Resource:
 
 
 class Part(_enum.StrEnum):
-    """What was too much."""
+    """The part that was too large."""
 
     ROWS = "rows"
     BYTES = "bytes"
@@ -189,7 +189,7 @@ class Result(_Resource):
         """Read the rows that were not read yet.
 
         Raises:
-            QueryFailed: What the database says is wrong with the query.
+            QueryFailed: An error of the database about the query.
             TimedOut: The query was stopped.
             TooLarge: The result is larger than the host allows, or too many are open.
         """
@@ -210,7 +210,7 @@ class NotAllowed(_HostError, PermissionError):
 
 
 class QueryFailed(_HostError):
-    """What the database says is wrong with the query."""
+    """An error of the database about the query."""
 
     reason: str
 
@@ -261,7 +261,7 @@ def query(sql: str, params: dict[str, Value] = ..., *, database: str = ...) -> R
     Raises:
         UnknownDatabase: The host offers no database of this name.
         NotAllowed: The statement would change something, or reach what is not in the database.
-        QueryFailed: What the database says is wrong with the query.
+        QueryFailed: An error of the database about the query.
         TimedOut: The query was stopped.
         TooLarge: The result is larger than the host allows, or too many are open.
         PermissionError: the sandbox was not granted sql.query.

@@ -1,5 +1,7 @@
-"""Runs the benchmark: all contestants in turn, round by round, so that a slow moment of the
-machine meets all of them."""
+"""Runs the benchmark: all contestants in turn, round by round.
+
+So a slow moment of the machine meets all of them.
+"""
 
 from __future__ import annotations
 

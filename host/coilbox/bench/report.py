@@ -1,4 +1,4 @@
-"""What a benchmark gives: figures by part, measure and contestant; as JSON and as tables."""
+"""The report of a benchmark: figures by part, measure and contestant; as JSON and as tables."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def format_figure(value: float, unit: Unit) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on besides the contestants."""
+    """The machine, on which the figures depend besides the contestants."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "cpu": _cpu_name(),

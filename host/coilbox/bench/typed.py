@@ -23,7 +23,7 @@ tools = Functions("bench_tools")
 
 @dataclass(frozen=True)
 class Record:
-    """What crosses in both directions."""
+    """The record that crosses in both directions."""
 
     id: int
     name: str

@@ -130,7 +130,7 @@ def _write_c(image: Image, work: Path) -> bytes:
 
 
 def _glue(header: str, minimum: int, maximum: int) -> str:
-    """What makes wasm2c's module a program of the native engine."""
+    """The C that makes wasm2c's module a program of the native engine."""
     imports = [
         _Function(module, name, result, symbol, params.split(", ")[1:])
         for module, name, result, symbol, _, params in _IMPORT.findall(header)

@@ -70,7 +70,7 @@ def timed():
 
 
 class Runtime(Protocol):
-    """What a contestant can do. What it cannot do at all it answers with NotImplementedError."""
+    """A contestant's abilities. Those that it lacks raise NotImplementedError."""
 
     def describe(self) -> str:
         """Its version, for people."""
@@ -440,7 +440,7 @@ class Worker:
             return {"error": f"{type(error).__name__}: {text}"}
 
     def op_describe(self) -> dict[str, str]:
-        """What and where the contestant is."""
+        """The contestant's version and place."""
         return {"version": self._runtime.describe(), "host": platform.python_version()}
 
     def op_run(self, code: str) -> str:

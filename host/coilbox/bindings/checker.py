@@ -19,7 +19,7 @@ __all__ = ["Checked", "check", "check_file", "load", "parse"]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What checking gave.
+    """The result of checking a spec.
 
     Attributes:
         spec: the spec; None if there are diagnostics.

@@ -29,7 +29,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 def check_object(
     spec: Spec, classes: Mapping[str, type], functions: Iterable[Function], value: object
 ) -> list[Problem]:
-    """What keeps an object from having all of these functions as methods."""
+    """The problems that keep an object from having all of these functions as methods."""
     problems = []
     for function in functions:
         method = getattr(value, function.name, None)
@@ -49,7 +49,7 @@ def check_function(
     implementation: Callable[..., Any],
     checked: frozenset[type] = frozenset(),
 ) -> list[Problem]:
-    """What keeps a function from implementing one of the spec.
+    """The problems that keep a function from implementing one of the spec.
 
     Args:
         spec: the spec.

@@ -74,7 +74,8 @@ class Declarations:
         return name
 
     def _variant(self, classes: tuple[Any, ...]) -> str | None:
-        """A union of dataclasses, called what their names begin with, as it is in generated code:
+        """A union of dataclasses, called what their names begin with, as it is in generated code.
+
         ``ReplyHit | ReplyMiss`` is the variant ``Reply`` with the cases ``hit`` and ``miss``.
         """
         if not all(isinstance(cls, type) and dataclasses.is_dataclass(cls) for cls in classes):

@@ -224,7 +224,6 @@ def host_function(module: str, **options: Any) -> Callable[[Callable[..., Any]],
 
 def _without_context(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with a context in front, which it does not want."""
-
     call: Callable[..., Any]
     if inspect.iscoroutinefunction(function):
 

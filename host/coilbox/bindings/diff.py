@@ -1,4 +1,4 @@
-"""What changed from one version of a spec to the next, and whom it breaks.
+"""Changes from one version of a spec to the next, and whom they break.
 
 A change is *breaking* if guest code, or a sandbox's configuration, that worked may no longer work
 or type-check; else it is *compatible*. The host's implementation changes together with the spec,

@@ -106,7 +106,7 @@ def _owner(point: EntryPoint) -> str:
 
 
 def _hint(point: EntryPoint, error: Exception) -> str:
-    """What to install, if a package is missing that an extra of the extension's name has."""
+    """The command to run, if a package is missing that an extra of the extension's name has."""
     extras = [] if point.dist is None else point.dist.metadata.get_all("Provides-Extra") or []
     if isinstance(error, ModuleNotFoundError) and point.name in extras:
         return f"; run: pip install '{_owner(point)}[{point.name}]'"

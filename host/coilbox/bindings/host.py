@@ -1,4 +1,4 @@
-"""What the host's side of an extension is written with: context, errors, registration.
+"""The host's side of an extension: the context of calls, errors, registration.
 
 Generated host modules (``acme_kv_host.py``) build on this module; neither pydantic nor PyYAML is
 imported here or there.
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class Context(Protocol):
-    """What a host function learns about its call. The first argument of each, by position."""
+    """The context of a host function's call: the first argument of each, by position."""
 
     @property
     def sandbox_id(self) -> str:

@@ -150,7 +150,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a sandbox may do with one function; None means no limit.
+    """Limits of one function, for each sandbox; None means no limit.
 
     Attributes:
         rate: calls per time, as a token bucket.
@@ -293,7 +293,7 @@ Declaration: TypeAlias = Enum | Record | Variant | Error | Resource
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What can be granted to a sandbox, such as ``kv.read``."""
+    """A permission that can be granted to a sandbox, such as ``kv.read``."""
 
     name: str
     doc: str = ""
@@ -301,7 +301,7 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What the guest calls by its number: a function, or a method of ``resource``.
+    """An operation that the guest calls by its number: a function, or a method of ``resource``.
 
     Attributes:
         index: its number; those of a spec are 0, 1, ...

@@ -1,4 +1,4 @@
-"""What the guest lends to a host function for the length of a call."""
+"""Callbacks and streams that the guest lends to a host function for the length of a call."""
 
 from __future__ import annotations
 

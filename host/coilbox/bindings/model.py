@@ -110,7 +110,7 @@ class ReturnsShape(_Short):
 
 
 class LimitsShape(Shape):
-    """What a sandbox may do with a function."""
+    """Limits of a function, for each sandbox."""
 
     rate: Rate | None = Field(default=None, description="Calls in a time, such as 100/s or 10/min.")
     burst: ExactCount | None = Field(

@@ -1,4 +1,4 @@
-"""What things are called in Python, on both sides."""
+"""Python names of what a spec declares, on both sides."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ functions:
 """
 
 _HOST = '''\
-"""What the functions of {name}.yaml do on the host."""
+"""The host's side of {name}.yaml."""
 
 from coilbox.bindings.host import Context
 

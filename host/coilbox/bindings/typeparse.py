@@ -81,7 +81,7 @@ _INSTEAD = {
 
 @dataclass(frozen=True, slots=True)
 class TypeProblem:
-    """What is wrong in a type's text; ``offset`` and ``length`` in characters."""
+    """A mistake in a type's text; ``offset`` and ``length`` are in characters."""
 
     offset: int
     length: int

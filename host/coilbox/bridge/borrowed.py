@@ -1,4 +1,4 @@
-"""What the guest lends to a host function: callbacks and streams."""
+"""Callbacks and streams that the guest lends to a host function."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Borrowed:
             self._requests.discard(request)
 
     def _read(self, data: bytes) -> Any:
-        """What the guest answered, checked: if it is wrong the guest is stopped."""
+        """The guest's answer, checked: if it is wrong the guest is stopped."""
         try:
             return self._convert(data)
         except GuestProtocolError as error:

@@ -179,7 +179,7 @@ class Call(Work):
 
 
 class Awaited(Work):
-    """What a function returned that turned out to be no result, but an awaitable."""
+    """An awaitable that a function returned in place of a result."""
 
     is_async = True
 

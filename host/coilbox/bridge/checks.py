@@ -1,4 +1,4 @@
-"""What the functions of ``converters`` call: rare conversions, and the errors."""
+"""Rare conversions and the errors of ``converters``."""
 
 from __future__ import annotations
 

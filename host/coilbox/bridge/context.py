@@ -1,4 +1,4 @@
-"""What a host function learns about its call."""
+"""The context of a host function's call."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ _Lines = list[str]
 
 
 class Converters:
-    """What converts the values of one spec, made on demand. Any thread may ask.
+    """The converters of one spec's values, made on demand. Any thread may ask.
 
     Args:
         spec: the spec.

@@ -25,7 +25,7 @@ from coilbox.limits import DEFAULT_LIMITS
 
 Buffer = bytes | memoryview
 Reply = bytes | tuple[bytes, bytes]
-"""What goes to the guest: bytes, or two parts that it finds one after the other.
+"""A message to the guest: bytes, or two parts that it finds one after the other.
 
 Parts spare copying a long text or byte string once more.
 """
@@ -63,7 +63,7 @@ def _extension(code: int, data: bytes) -> object:
 
 
 class _Weight:
-    """What large data takes in the host: a list of one byte takes many more there."""
+    """The bytes that large data takes in the host: a list of one byte takes many more there."""
 
     def __init__(self, size: int) -> None:
         self._left = DEFAULT_LIMITS.value_bytes - size

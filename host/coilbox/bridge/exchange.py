@@ -33,7 +33,7 @@ class Tracked(Protocol):
 
 
 class CallExchange(Bridge):
-    """What host calls on all threads share: their state, the waits for them, requests to the guest.
+    """The part that host calls on all threads share: their state, waits, requests to the guest.
 
     Args:
         host_api: what the guest can call.

@@ -49,7 +49,7 @@ class GuestRequest:
         self._notify: Callable[[], None] | None = None
 
     def message(self) -> bytes:
-        """What the guest is sent."""
+        """The request as the guest gets it."""
         return pack([_REQUEST, self._what, self.number, self._target, self._argument])
 
     def replied(self, reply: bytes) -> bool:

@@ -14,7 +14,7 @@ MAX_OPEN = 1024
 
 
 class Open(Protocol):
-    """What a handle stands for."""
+    """The target of a handle."""
 
     def close(self) -> None:
         """End it. Called once."""
@@ -49,7 +49,7 @@ class Handles:
         )
 
     def get(self, number: int) -> Open:
-        """What the handle stands for.
+        """The target of the handle.
 
         Raises:
             Refused: it is closed, or never was open.

@@ -16,7 +16,7 @@ _COPIED = 1 << 14
 
 
 class ImportContext(HasWasi, Protocol):
-    """What host imports find as their instance's context.
+    """The context of an instance, as host imports find it.
 
     Attributes:
         wasi: the guest's files and streams; a guest in this process sets it.
@@ -35,7 +35,7 @@ class ImportContext(HasWasi, Protocol):
 
     @property
     def limits(self) -> Limits:
-        """What the guest may use."""
+        """The guest's limits."""
 
 
 class GuestInstance(Instance, Protocol):

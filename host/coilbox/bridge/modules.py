@@ -25,7 +25,7 @@ import marshal
 def compile_module(source, filename):
     return marshal.dumps(compile(source, filename, "exec", dont_inherit=True))
 """
-"""What the trusted sandbox runs first; then ``__main__:compile_module`` compiles."""
+"""The code that the trusted sandbox runs first; then ``__main__:compile_module`` compiles."""
 
 CompileModule = Callable[[str, str], bytes]
 """Compiles a guest module, given its name and source; gives its marshalled code."""

@@ -1,4 +1,4 @@
-"""What is known of an extension before any sandbox has it; shared by all that do."""
+"""Plans of extensions: what is known before any sandbox has one, shared by all that do."""
 
 from __future__ import annotations
 

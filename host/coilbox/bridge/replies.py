@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 class Failures:
-    """What went wrong on the host for one guest, which goes to the log with its traceback.
+    """A failure on the host for one guest, which goes to the log with its traceback.
 
     A guest that makes functions fail on purpose, with arguments that their messages repeat, fills
     no disk: it has 100 records and one more each second, of 64 KiB. Any thread may use it.

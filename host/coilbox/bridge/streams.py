@@ -35,7 +35,7 @@ class Lender(Protocol):
 
 
 class OpenStream:
-    """What a function returned, as a stream of encoded items.
+    """A function's result as a stream of encoded items.
 
     Items of a plain iterator are made while the guest waits. Those of an asynchronous one are
     made on the event loop, never more than the guest has asked for and one.
@@ -148,7 +148,7 @@ class OpenStream:
         self._bytes += len(data)
 
     def _reply(self, most: int) -> Reply:
-        """What has been made so far; an error comes after the items before it."""
+        """The items that were made so far; an error comes after the items before it."""
         items = self._items
         taken: list[bytes] = []
         size = 0

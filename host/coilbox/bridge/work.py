@@ -1,4 +1,4 @@
-"""What a guest waits for: its life from the first thread that works on it to its reply."""
+"""Work that a guest waits for: its life from the first thread that works on it to its reply."""
 
 from __future__ import annotations
 

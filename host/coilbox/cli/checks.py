@@ -1,4 +1,4 @@
-"""What ``coilbox doctor`` looks at: each check says what is there, or what to do."""
+"""The checks of ``coilbox doctor``: each says what is there, or what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BUILD_BYTES = 600 << 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         status: how it is.

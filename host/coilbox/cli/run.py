@@ -96,7 +96,7 @@ def _own_stdin() -> BinaryIO:
 
 
 def _input(script: str | None, path: str | None) -> BinaryIO:
-    """What the guest reads."""
+    """The guest's standard input."""
     if path is not None and path != "-":
         return cast(BinaryIO, FileIO(path))
     if sys.stdin is None or script == "-":

@@ -1,4 +1,4 @@
-"""What option values mean: sizes, durations, mounts, variables. Used as ``type=`` of options."""
+"""Types of option values: sizes, durations, mounts, variables. Used as ``type=`` of options."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Malformed(Exception):
 
 
 def shown(value: object) -> str:
-    """What a guest sent, for messages: of bounded length and without control characters.
+    """A guest's text made fit for messages: of bounded length, without control characters.
 
     Python makes no text of a huge integer: that is a ValueError, and which one comes is up to
     the guest.

@@ -1,4 +1,4 @@
-"""What an engine is: the interface that every engine implements and nothing else knows more of."""
+"""The interface of engines: every engine implements it, and nothing else knows more of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HostImport(NamedTuple):
 
 
 class KernelSources(NamedTuple):
-    """What of a guest's WASI calls is the kernel's alone, so that an engine may answer it itself.
+    """WASI calls of a guest that are the kernel's alone, so that an engine may answer them itself.
 
     Attributes:
         clock_start: if the guest's clocks are the host's: what its monotonic clock leaves out of
@@ -114,8 +114,9 @@ class Instance(Protocol):
         """
 
     def exchange(self, export: str, address: int, requests: Sequence[bytes | memoryview]) -> int:
-        """Write each request at an address and call an export with its length, until one gives
-        something else than 0; what the last one gave.
+        """Write each request at an address and call an export with its length; the last result.
+
+        It ends with the first call that gives something else than 0.
 
         Raises:
             GuestProtocolError: a request does not fit there.

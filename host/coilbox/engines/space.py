@@ -18,7 +18,7 @@ def address_space() -> int | None:
 
 
 def reservation(space: int) -> int:
-    """What an instance should reserve for its memory if there are ``space`` bytes in all.
+    """Bytes that an instance should reserve for its memory if there are ``space`` bytes in all.
 
     A quarter: for one instance, one that stays pristine, and the process itself.
     """

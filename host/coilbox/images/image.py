@@ -25,7 +25,7 @@ REBUILD = "run: coilbox image build --force"
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What ``struct coilbox_info`` of the image says: addresses in linear memory.
+    """The image's ``struct coilbox_info``: addresses in linear memory.
 
     Attributes:
         address: of the struct itself.

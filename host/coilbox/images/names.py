@@ -25,7 +25,7 @@ BUILD_FILES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a word for an image stands for: a folder, a key, or a guest build.
+    """The meaning of a word for an image: a folder, a key, or a guest build.
 
     Attributes:
         name: what to call the image.

@@ -50,8 +50,7 @@ class ImageStore:
         return resolve(word, self.cache)
 
     def find(self, reference: Reference) -> Image | None:
-        """The image that is meant; None if it is of a guest build and was never built, or is
-        damaged.
+        """The image that is meant; None if a guest build's was never built, or is damaged.
 
         Raises:
             ImageError: it is damaged and cannot be built again, or of another version.

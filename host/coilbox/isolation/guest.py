@@ -289,6 +289,6 @@ def _sound(counts: list[Any]) -> bool:
 
 
 def _growth(settings: GuestSettings) -> int:
-    """What a sound worker may come to hold: the guest, a message of its size, and its files."""
+    """The most bytes that a sound worker holds: the guest, a message of its size, and its files."""
     scratch = settings.scratch
     return 2 * settings.limits.memory_bytes + (scratch.max_bytes if scratch is not None else 0)

@@ -26,7 +26,7 @@ _RAISED = (GuestTrap, GuestCancelled, GuestProtocolError, HostError, ImageError)
 
 
 def stop_of(status: str, detail: Any) -> BaseException:
-    """What to raise for an outcome that is no reply, as a worker describes it."""
+    """The exception for an outcome that is no reply, as a worker describes it."""
     match status, detail:
         case "exit", int(code) if 0 <= code < 1 << 32:
             return StopGuest(GuestExit(code))

@@ -1,4 +1,4 @@
-"""What runs in a worker process: one guest, whose world is one socket.
+"""The program of a worker process: one guest, whose world is one socket.
 
 The guest is the same as without isolation. Only what it reaches of the host is another: host
 functions, output, stdin and mounted files are messages (``coilbox.isolation.wire``).
@@ -35,7 +35,7 @@ _MAX_TEXT = 8192
 
 @dataclass(frozen=True)
 class Template:
-    """What every worker has from its birth.
+    """State that every worker has from its birth.
 
     Attributes:
         image: the guest image.

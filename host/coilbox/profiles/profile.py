@@ -64,7 +64,7 @@ class _Strict(BaseModel):
 
 
 class LimitsSection(_Strict):
-    """What the guest may use."""
+    """Limits of the guest."""
 
     wall: Seconds = Field(
         default=_LIMITS.wall_seconds, description="Wall time of each run; a number is in seconds."
@@ -149,7 +149,7 @@ class ScratchSection(_Strict):
 
 
 class ClockSection(_Strict):
-    """What time it is for the guest."""
+    """The guest's time."""
 
     resolution: Duration | None = Field(
         default=None, description="The step of its clocks; the host's own if left out."

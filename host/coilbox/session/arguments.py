@@ -1,4 +1,4 @@
-"""What users give to a sandbox, checked and copied."""
+"""Arguments of sandboxes and runs, checked and copied."""
 
 from __future__ import annotations
 

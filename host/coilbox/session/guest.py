@@ -35,7 +35,7 @@ from coilbox.wasi.vfs.node import Volume
 
 @dataclass(frozen=True, slots=True)
 class GuestSettings:
-    """What a sandbox gives each of its guests, wherever they run.
+    """The settings that a sandbox gives each of its guests, wherever they run.
 
     Attributes:
         mounts: host directories that the guest sees.
@@ -57,7 +57,7 @@ class GuestSettings:
 
 
 class Guest(Protocol):
-    """What a session needs of its guest. Used by one thread at a time, ``interrupt`` by any."""
+    """A session's guest. Used by one thread at a time, ``interrupt`` by any."""
 
     @property
     def memory_size(self) -> int:

@@ -73,5 +73,5 @@ class CapturedOutput:
         self._kept.write(data)
 
     def getvalue(self) -> bytes:
-        """What is kept."""
+        """The bytes that were kept."""
         return self._kept.getvalue()

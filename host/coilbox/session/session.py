@@ -191,7 +191,7 @@ class Session:
         )
 
     def _usage(self, start: Reading, streams: Streams) -> Usage:
-        """What the run has used, which also comes to the sandbox's totals."""
+        """The run's usage, which is added to the sandbox's totals, too."""
         end = self.guest.reading()
         before = self._outer_counters or (0,) * 5
         calls, arguments, replies, written, created = map(sub, self._counters(), before)
@@ -214,7 +214,7 @@ class Session:
         return usage
 
     def _counters(self) -> tuple[int, int, int, int, int]:
-        """What is counted from the start of a run."""
+        """The counters, which start with a run."""
         meter, guest = self.meter, self.guest
         return (
             *(meter.calls, meter.argument_bytes, meter.reply_bytes),

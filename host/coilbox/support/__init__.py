@@ -1,1 +1,1 @@
-"""What all layers use: the cache, progress, units, YAML files, coilbox's own files."""
+"""Tools of all layers: the cache, progress, units, checks, YAML files, coilbox's own files."""

@@ -447,7 +447,7 @@ def _is_listing(files: object) -> bool:
 
 
 def check(path: Path, *, full: bool = False) -> str | None:
-    """What is wrong with an entry's folder, in a few words; None if nothing is."""
+    """The damage of an entry's folder, in a few words; None if there is none."""
     found = _examined(path, full)
     return found if isinstance(found, str) else None
 

@@ -1,4 +1,4 @@
-"""What a checker says: where, what, the line with a caret, and what might be meant."""
+"""Diagnostics of files: the place, the mistake, the line with a caret, and a suggestion."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def program_source(name: str, *, quick: bool) -> str:
 
 
 def training_sources() -> dict[str, str]:
-    """What a compile profile is taken from, by name, as it is run."""
+    """The programs that a compile profile is taken from, by name, as they are run."""
     sources = {
         name: program_source(name, quick=False) for name in program_names() if name not in HELD_OUT
     }

@@ -32,7 +32,7 @@ _OUTPUT_RIGHTS = c.RIGHTS_STREAM | c.RIGHT_FD_WRITE | c.RIGHT_FD_SYNC | c.RIGHT_
 
 
 class WasiContext:
-    """What one sandbox's WASI calls work on. Used by one thread at a time.
+    """The state of one sandbox's WASI calls. Used by one thread at a time.
 
     Args:
         root: the guest's files; closed with the context.
@@ -92,8 +92,9 @@ class WasiContext:
             self.begin_run(stdin=stdin, stdout=stdout, stderr=stderr)
 
     def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
-        """Begin a run: with its own streams, also where the guest closed or renumbered the former,
-        and with nothing written yet.
+        """Begin a run, with its own streams and with nothing written yet.
+
+        The streams are there also where the guest closed or renumbered the former ones.
         """
         self.written_bytes = self.created_files = 0
         for descriptor in self.table.exchange(self._stdio(stdin, stdout, stderr)):

@@ -27,7 +27,7 @@ _rest = struct.Struct("<xBQ")
 
 
 class _Listed(Protocol):
-    """What can be listed: a place of the tree, or a directory of a volume."""
+    """A directory that can be listed: a place of the tree, or one of a volume."""
 
     def entries(self) -> Generator[Entry]:
         """Its entries, in any order."""

@@ -36,7 +36,7 @@ class HasWasi(Protocol):
 
 
 class WasiInstance(Protocol):
-    """What the functions here need of an instance."""
+    """The memory of an instance, as the functions here need it."""
 
     context: HasWasi
 

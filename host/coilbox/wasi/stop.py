@@ -29,7 +29,7 @@ class StopSignal:
         return self._stopped
 
     def event(self) -> threading.Event:
-        """What the guest's thread can wait for."""
+        """A descriptor that the guest's thread can wait for."""
         if self._event is None:
             self._event = threading.Event()
             if self._stopped:  # before the event was there to be set

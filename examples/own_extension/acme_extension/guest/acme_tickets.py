@@ -29,7 +29,7 @@ class State(_enum.StrEnum):
 
 
 class Ticket(_rt.Record):
-    """What somebody wants.
+    """A wish of somebody's.
 
     Attributes:
         number: 0 to 4294967295.
@@ -74,7 +74,7 @@ def add(title: str) -> Ticket:
     """Open a ticket.
 
     Args:
-        title: What it is about.
+        title: The subject in a few words.
 
     Raises:
         PermissionError: the sandbox was not granted tickets.write.

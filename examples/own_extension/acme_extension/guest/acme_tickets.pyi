@@ -47,7 +47,7 @@ class State(_enum.StrEnum):
 
 @_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Ticket:
-    """What somebody wants.
+    """A wish of somebody's.
 
     Attributes:
         number: 0 to 4294967295.
@@ -85,7 +85,7 @@ def add(title: str) -> Ticket:
     """Open a ticket.
 
     Args:
-        title: What it is about.
+        title: The subject in a few words.
 
     Raises:
         PermissionError: the sandbox was not granted tickets.write.

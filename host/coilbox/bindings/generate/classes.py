@@ -13,7 +13,7 @@ from coilbox.bindings.names import case_class, member_name
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What differs between the modules.
+    """The differences between the modules.
 
     Attributes:
         record: the decorator of classes whose fields are given by keyword, or their base class.

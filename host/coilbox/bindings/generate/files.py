@@ -11,7 +11,7 @@ from coilbox.bindings.generate.mcp import tools_text
 from coilbox.bindings.ir import Spec
 
 KINDS = ("host", "guest", "stub", "docs", "mcp")
-"""What can be generated; the host's module, the guest's and its stub, a page, and tools."""
+"""The kinds of generated files: the host's module, the guest's and its stub, a page, and tools."""
 
 
 def files(spec: Spec, kinds: tuple[str, ...] = KINDS) -> dict[str, str]:

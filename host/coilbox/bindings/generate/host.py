@@ -60,7 +60,7 @@ class _Host:
         spec, writer = self._spec, self._writer
         Classes(self._python, writer, _STYLE).write(spec.types, self._resource)
         writer.blank(2)
-        doc = f"What implements {spec.name}. Methods may be ``async``, too."
+        doc = f"The implementation of {spec.name}. Methods may be ``async``, too."
         self._protocol(protocol_name(spec), doc, spec.functions)
         self._extension()
         body = writer.lines

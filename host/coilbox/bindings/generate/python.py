@@ -1,4 +1,4 @@
-"""What both generated Python modules need: annotations, default values, docstrings."""
+"""Parts of both generated Python modules: annotations, default values, docstrings."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Python:
         return False
 
     def field_default(self, field: Field) -> str:
-        """What follows a dataclass field's annotation."""
+        """The text behind a dataclass field's annotation."""
         if field.default is None:
             return ""
         value = self.value(field.type, field.default.literal)
@@ -150,7 +150,7 @@ class Python:
         return f" = _dataclasses.field(default_factory={self.factory(field)})"
 
     def factory(self, field: Field) -> str:
-        """What makes a new value of a mutable default."""
+        """The expression that makes a new value of a mutable default."""
         assert field.default is not None
         value = self.value(field.type, field.default.literal)
         factory = {"[]": "list", "{}": "dict", "set()": "set"}.get(value)

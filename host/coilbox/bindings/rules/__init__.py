@@ -1,4 +1,4 @@
-"""What a spec must keep to beyond its shape; one small function for each matter."""
+"""Rules that a spec keeps beyond its shape; one small function for each matter."""
 
 from __future__ import annotations
 

@@ -70,7 +70,6 @@ class WasmtimeEngine:
         self, image: GuestModule, imports: Sequence[HostImport], progress: Progress | None = None
     ) -> WasmtimeProgram:
         """See :class:`coilbox.engines.protocol.Engine`."""
-
         progress = progress or progress_for()
 
         def build(folder: Path) -> None:
@@ -118,5 +117,5 @@ def _compile(engine: Any, wasm: bytes, target: Path) -> None:
 
 
 def _cpu() -> str:
-    """What code generation depends on: Cranelift uses every feature that the processor has."""
+    """The processor's features, on which generated code depends: Cranelift uses all of them."""
     return f"{platform.machine()} {features()}"

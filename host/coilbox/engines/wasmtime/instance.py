@@ -32,7 +32,7 @@ _PROT_READ_WRITE = 3
 
 
 class _Current(threading.local):
-    """What this thread runs: the instance, for its host imports, and how deep guests nest."""
+    """State of a thread: the instance that it runs, for host imports, and how deep guests nest."""
 
     def __init__(self) -> None:
         self.instance: WasmtimeInstance | None = None

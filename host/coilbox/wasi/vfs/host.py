@@ -98,7 +98,7 @@ class HostVolume(Volume):
         return number
 
     def stat(self, status: os.stat_result) -> Stat:
-        """What the guest may know of a host file: no owner, mode, link count, change time.
+        """The metadata of a host file that the guest may see: no owner, mode, links, change time.
 
         Of a file that it cannot change it learns the whole second of its last change, which is
         what Python compares to see whether compiled code is up to date.

@@ -85,7 +85,7 @@ class MemoryVolume(Volume):
 
 
 class _Leaf:
-    """What a name in a directory can stand for, besides a directory."""
+    """A file or link: the target of a name in a directory, besides a directory."""
 
     __slots__ = ("inode", "links", "mtime", "opened", "volume")
 

@@ -1,4 +1,4 @@
-"""What every kind of directory and file in the tree can do.
+"""The interface of every kind of directory and file in the tree.
 
 A directory is always addressed by one name at a time (bytes, never ``.``, ``..``, empty or with a
 slash): paths are resolved by the tree alone. Operations that change something are called only if
@@ -29,7 +29,7 @@ class WasiError(Exception):
 
 
 class Stat(NamedTuple):
-    """What the guest may know about a file; times in nanoseconds since 1970."""
+    """The metadata of a file that the guest may see; times in nanoseconds since 1970."""
 
     filetype: int
     size: int
@@ -94,7 +94,7 @@ class File:
         raise NotImplementedError
 
     def stat(self) -> Stat:
-        """What is known about it."""
+        """The file's metadata."""
         raise NotImplementedError
 
     def resize(self, size: int) -> None:
@@ -145,11 +145,11 @@ class Directory:
         raise WasiError(c.ENOENT)
 
     def stat(self, name: bytes) -> Stat:
-        """What is known about ``name``, not following a link."""
+        """The metadata of ``name``; a link is not followed."""
         raise WasiError(c.ENOENT)
 
     def stat_self(self) -> Stat:
-        """What is known about this directory."""
+        """The metadata of this directory."""
         raise NotImplementedError
 
     def entries(self) -> Generator[Entry]:

@@ -109,7 +109,7 @@ class Cursor(_typing.Protocol):
 
 
 class AcmeKv(_typing.Protocol):
-    """What implements acme_kv. Methods may be ``async``, too."""
+    """The implementation of acme_kv. Methods may be ``async``, too."""
 
     def get(
         self, _context: _host.Context, /, key: str, *, default: bytes | None

@@ -166,7 +166,7 @@ class File(_typing.Protocol):
 
 
 class Everything(_typing.Protocol):
-    """What implements everything. Methods may be ``async``, too."""
+    """The implementation of everything. Methods may be ``async``, too."""
 
     def ping(self, _context: _host.Context, /) -> None | _abc.Awaitable[None]:
         """Call ``ping`` of the host."""
