@@ -129,6 +129,13 @@ def test_the_map_of_the_suites_is_whole() -> None:
     assert rows == {str(folder.relative_to(ROOT)) for folder in folders}
 
 
+def test_the_map_of_the_bridge_is_whole() -> None:
+    section = read("docs/development.md").split("## The parts of the bridge")[1].split("\n## ")[0]
+    named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.M)))
+    modules = {path.stem for path in (ROOT / "host/coilbox/bridge").glob("*.py")} - {"__init__"}
+    assert set(named) == modules
+
+
 def test_dead_links_are_found() -> None:
     assert names.wrong_link("nowhere.md", "docs/cli.md")
     assert names.wrong_link("limits.md#nowhere", "docs/cli.md")
