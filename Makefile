@@ -32,7 +32,7 @@ format: $(READY)
 
 # Warnings, such as links that lead nowhere, are errors. The site is in build/site.
 docs: $(VENV)/.docs-ready
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f docs/site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f docs/site/mkdocs.yml
 
 $(VENV)/.docs-ready: $(READY)
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e '.[docs]'
