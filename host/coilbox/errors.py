@@ -11,7 +11,7 @@
     │   └── ExtensionError            an extension's Python code does not fit its spec
     ├── ConfigError                   a profile or build file is wrong: mend it where it points
     │   └── SpecError                 an extension's spec is wrong: mend it where it points
-    ├── HostError                     this machine lacks something: the message says what to do
+    ├── SetupError                    this machine lacks something: the message says what to do
     │   ├── PartError                 a part could not be fetched or is not what the lock says
     │   ├── CacheError                the cache cannot be used (owner, mode, full disk)
     │   └── EngineError               an engine cannot be loaded, compile or start
@@ -80,19 +80,19 @@ class SpecError(ConfigError):
     """An extension's spec breaks rules: correct it at the places that the message shows."""
 
 
-class HostError(CoilboxError):
+class SetupError(CoilboxError):
     """This machine lacks something that coilbox needs: the message says what to do."""
 
 
-class PartError(HostError):
+class PartError(SetupError):
     """A part of the guest could not be fetched or is not what ``parts.lock`` says."""
 
 
-class CacheError(HostError):
+class CacheError(SetupError):
     """The cache folder cannot be used: its owner, its mode, or a full disk."""
 
 
-class EngineError(HostError):
+class EngineError(SetupError):
     """An engine could not be loaded, could not compile, or could not start an instance."""
 
 

@@ -39,7 +39,7 @@ from coilbox.session.arguments import (
 from coilbox.session.guest import Guest, GuestSettings, LocalGuest
 from coilbox.session.output import OutputCallback
 from coilbox.session.programs import ensure_compiled, load_program
-from coilbox.session.requests import Job, call_job, run_job
+from coilbox.session.requests import Request, call_request, run_request
 from coilbox.session.session import Session
 from coilbox.stream import RunStream
 from coilbox.support.checks import NotCopyable, shown
@@ -191,9 +191,9 @@ class Sandbox(NotCopyable):
             OSError: the file of ``code`` cannot be read.
         """
         options = (fresh, last, timeout, on_stdout, on_stderr)
-        job = run_job(self.limits, code, argv, stdin, env, filename, *options)
+        request = run_request(self.limits, code, argv, stdin, env, filename, *options)
         with self._used() as session:
-            return job(session)
+            return request(session)
 
     async def run_async(
         self,
@@ -216,8 +216,8 @@ class Sandbox(NotCopyable):
         them.
         """
         options = (fresh, last, timeout, on_stdout, on_stderr)
-        job = run_job(self.limits, code, argv, stdin, env, filename, *options)
-        return await self._conduct(job)
+        request = run_request(self.limits, code, argv, stdin, env, filename, *options)
+        return await self._conduct(request)
 
     def stream(
         self,
@@ -265,13 +265,13 @@ class Sandbox(NotCopyable):
             UsageError: the sandbox is closed, in use or stopped.
             UnsupportedValueError: an argument cannot cross.
         """
-        job = call_job(self.limits, target, list(args), kwargs)
+        request = call_request(self.limits, target, list(args), kwargs)
         with self._used() as session:
-            return job(session)
+            return request(session)
 
     async def call_async(self, target: str, /, *args: Any, **kwargs: Any) -> Result:
         """``call`` for event loops, as ``run_async`` is ``run``."""
-        return await self._conduct(call_job(self.limits, target, list(args), kwargs))
+        return await self._conduct(call_request(self.limits, target, list(args), kwargs))
 
     def reset(self) -> None:
         """Go back to the snapshot: a new guest, with nothing of the former one.
@@ -385,11 +385,11 @@ class Sandbox(NotCopyable):
         finally:
             self._in_use.release()
 
-    async def _conduct(self, job: Job) -> Result:
+    async def _conduct(self, request: Request) -> Result:
         from coilbox.session.aio import conduct  # asyncio takes long to import
 
         with self._used() as session:
-            return await conduct(session, job)
+            return await conduct(session, request)
 
 
 def _check_going_on(session: Session) -> None:

@@ -22,11 +22,12 @@ PUBLIC = {
         BuildError CacheError CoilboxError ConfigError CpuLimitExceeded CreatedFilesLimitExceeded
         EngineError ExtensionError FileSizeLimitExceeded Frame GuestCancelled GuestClock GuestError
         GuestException GuestProtocolError GuestTrap HostCallBytesLimitExceeded
-        HostCallLimitExceeded HostError Image ImageError LimitExceeded Limits MemoryLimitExceeded
+        HostCallLimitExceeded Image ImageError LimitExceeded Limits MemoryLimitExceeded
         Mount Opaque OpenFilesLimitExceeded Output OutputLimitExceeded PartError
         RecursionLimitExceeded Result RunStream Sandbox SandboxBusyError SandboxClosedError
-        SandboxStoppedError Scratch TimeLimitExceeded UnsupportedValueError Usage UsageError
-        ValueLimitExceeded WorkerCrashed WrittenBytesLimitExceeded load_extension open_image
+        SandboxStoppedError Scratch SetupError TimeLimitExceeded UnsupportedValueError Usage
+        UsageError ValueLimitExceeded WorkerCrashed WrittenBytesLimitExceeded
+        load_extension open_image
     """,
     "coilbox.bindings": "load_extension load_spec",
     "coilbox.bindings.checker": "Checked check check_file load parse",

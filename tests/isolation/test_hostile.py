@@ -167,7 +167,7 @@ def test_frames(against: Any, name: str) -> None:
     assert type(against(send).error) is GuestProtocolError
 
 
-@pytest.mark.parametrize("name", ["HostError", "EngineError", "ImageError"])
+@pytest.mark.parametrize("name", ["SetupError", "EngineError", "ImageError"])
 def test_failures_of_the_machine_are_raised(against: Any, name: str) -> None:
     """As they are without isolation: they are no doing of the guest."""
     with pytest.raises(CoilboxError) as caught:

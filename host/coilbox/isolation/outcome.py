@@ -13,16 +13,16 @@ from coilbox.errors import (
     GuestException,
     GuestProtocolError,
     GuestTrap,
-    HostError,
     ImageError,
     LimitExceeded,
+    SetupError,
     WorkerCrashed,
 )
 from coilbox.wasi import GuestExit
 
 _MAX_TEXT = 8192
 # What workers raise besides limits; whatever else a worker names is a lie.
-_RAISED = (GuestTrap, GuestCancelled, GuestProtocolError, HostError, ImageError)
+_RAISED = (GuestTrap, GuestCancelled, GuestProtocolError, SetupError, ImageError)
 
 
 def stop_of(status: str, detail: Any) -> BaseException:

@@ -198,6 +198,6 @@ def _described(error: BaseException) -> list[Any]:
     if isinstance(error, GuestExit):
         return ["exit", error.code]
     if not isinstance(error, CoilboxError):
-        return ["error", ["HostError", f"the worker failed: {error!r}"[:_MAX_TEXT], 0, 0]]
+        return ["error", ["SetupError", f"the worker failed: {error!r}"[:_MAX_TEXT], 0, 0]]
     numbers = [getattr(error, name, 0) for name in ("limit", "used")]
     return ["error", [type(error).__name__, str(error)[:_MAX_TEXT], *numbers]]

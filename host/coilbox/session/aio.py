@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from coilbox.results import Result
-    from coilbox.session.requests import Job
+    from coilbox.session.requests import Request
     from coilbox.session.session import Session
 
 
-async def conduct(session: Session, job: Job) -> Result:
-    """Do the job on another thread and wait for it.
+async def conduct(session: Session, request: Request) -> Result:
+    """Do a request on another thread and wait for it.
 
     If the waiting task is cancelled, the guest is stopped, and the task goes on with its
-    cancellation when the thread has left the guest. A job that had not begun never will.
+    cancellation when the thread has left the guest. A request that had not begun never will.
     """
     turn = _Turn()
     context = contextvars.copy_context()
 
     def work() -> Result | None:
-        return context.run(job, session) if turn.begin() else None
+        return context.run(request, session) if turn.begin() else None
 
     future = asyncio.get_running_loop().run_in_executor(None, work)
     try:
@@ -38,7 +38,7 @@ async def conduct(session: Session, job: Job) -> Result:
 
 
 class _Turn:
-    """Whether a job has begun, or never shall: two threads agree on it."""
+    """Whether a request has begun, or never shall: two threads agree on it."""
 
     __slots__ = ("_lock", "_taken")
 

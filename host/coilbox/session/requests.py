@@ -16,10 +16,10 @@ from coilbox.session.output import CapturedOutput, OutputCallback
 from coilbox.session.session import FRESH, LAST, Session, Streams
 from coilbox.support.checks import checked_flag, checked_path, shown
 
-Job = Callable[[Session], Result]
+Request = Callable[[Session], Result]
 
 
-def run_job(
+def run_request(
     limits: Limits,
     code: str | bytes | os.PathLike[str],
     argv: Sequence[str],
@@ -31,7 +31,7 @@ def run_job(
     timeout: float | None,
     on_stdout: OutputCallback | None,
     on_stderr: OutputCallback | None,
-) -> Job:
+) -> Request:
     """A run with the arguments of ``Sandbox.run``.
 
     Raises:
@@ -56,7 +56,7 @@ def run_job(
     return lambda session: session.run(source, filename, arguments, extra, flags, streams)
 
 
-def call_job(limits: Limits, target: str, args: list[Any], kwargs: dict[str, Any]) -> Job:
+def call_request(limits: Limits, target: str, args: list[Any], kwargs: dict[str, Any]) -> Request:
     """A call with the arguments of ``Sandbox.call``.
 
     Raises:

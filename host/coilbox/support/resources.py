@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coilbox.errors import HostError
+from coilbox.errors import SetupError
 
 _PACKAGE = Path(__file__).absolute().parents[1]
 
@@ -21,7 +21,7 @@ def configs() -> Path:
     """The folder of guest builds, sandbox profiles and schemas.
 
     Raises:
-        HostError: the installation lacks it.
+        SetupError: the installation lacks it.
     """
     return _first("configs", _PACKAGE / "configs", _PACKAGE.parents[1] / "configs")
 
@@ -30,7 +30,7 @@ def guest_builder() -> Path:
     """The folder of the package ``coilbox_guest``, found without importing it.
 
     Raises:
-        HostError: the installation lacks it.
+        SetupError: the installation lacks it.
     """
     return _first(
         "coilbox_guest",
@@ -43,7 +43,7 @@ def _first(what: str, *places: Path) -> Path:
     for place in places:
         if place.is_dir():
             return place
-    raise HostError(
+    raise SetupError(
         f"this installation of coilbox lacks {what} (looked at {places[0]}); "
         "run: pip install --force-reinstall coilbox"
     )
