@@ -92,20 +92,22 @@ SPEC = _host.spec_from_json(
     "e host sets: a program that asks it sees the same times in every run.\\n\\"
     "n`coilbox_time` has its functions under the names of the module `time`, "
     'and puts them there.","format":1,"functions":[{"doc":"Return the date an'
-    'd time, in UTC.","name":"now","requires":["clock.read"],"returns":"datet'
-    'ime"},{"doc":"Return the nanoseconds since 1970, as `time.time_ns`.","na'
-    'me":"time_ns","requires":["clock.read"],"returns":"i64"},{"doc":"Return '
-    "the nanoseconds since the clock was made; setting the clock does not cha"
-    'nge them.","name":"monotonic_ns","requires":["clock.read"],"returns":"u6'
-    '4"},{"doc":"Let time pass on the clock. No real time does.","name":"slee'
-    'p","params":[{"doc":"How long, in seconds.","name":"seconds","type":"flo'
-    'at"}],"raises":["InvalidSleep"],"requires":["clock.sleep"],"returns":"no'
-    'ne"},{"doc":"Return the clock\'s seed, for `random.seed` and the like.","'
-    'name":"seed","requires":["clock.read"],"returns":"u64"}],"name":"coilbox'
-    '_clock","types":[{"base":"ValueError","doc":"A sleep that is negative, n'
-    'ot a number, or ends after the year 9999.","fields":[{"name":"seconds","'
-    'type":"float"}],"kind":"error","message":"cannot sleep for {seconds!r} s'
-    'econds","name":"InvalidSleep"}],"version":"1.0.0"}'
+    'd time, in UTC.","limits":{"timeout":10.0},"name":"now","requires":["clo'
+    'ck.read"],"returns":"datetime"},{"doc":"Return the nanoseconds since 197'
+    '0, as `time.time_ns`.","limits":{"timeout":10.0},"name":"time_ns","requi'
+    'res":["clock.read"],"returns":"i64"},{"doc":"Return the nanoseconds sinc'
+    'e the clock was made; setting the clock does not change them.","limits":'
+    '{"timeout":10.0},"name":"monotonic_ns","requires":["clock.read"],"return'
+    's":"u64"},{"doc":"Let time pass on the clock. No real time does.","limit'
+    's":{"timeout":10.0},"name":"sleep","params":[{"doc":"How long, in second'
+    's.","name":"seconds","type":"float"}],"raises":["InvalidSleep"],"require'
+    's":["clock.sleep"],"returns":"none"},{"doc":"Return the clock\'s seed, fo'
+    'r `random.seed` and the like.","limits":{"timeout":10.0},"name":"seed","'
+    'requires":["clock.read"],"returns":"u64"}],"name":"coilbox_clock","types'
+    '":[{"base":"ValueError","doc":"A sleep that is negative, not a number, o'
+    'r ends after the year 9999.","fields":[{"name":"seconds","type":"float"}'
+    '],"kind":"error","message":"cannot sleep for {seconds!r} seconds","name"'
+    ':"InvalidSleep"}],"version":"1.0.0"}'
 )
-DIGEST = "6405e80e7a0bd2f802276b9f90956d3a8f47c165fbb952ad7d9b2a138718b4db"
+DIGEST = "f4d09d59ffad8ddaba6b351e71ea5f6f943dd48a2d1b4664c53c64bcc2de2b75"
 CLASSES: dict[str, type] = {"InvalidSleep": InvalidSleep}

@@ -137,7 +137,7 @@ def extension(
     max_response_bytes: Size = 16 << 20,
     max_redirects: Annotated[int, Field(ge=0, le=100)] = 5,
     max_open: Count = 16,
-    timeout: Annotated[Seconds, Field(allow_inf_nan=False)] = 30.0,
+    timeout: Annotated[Seconds, Field(allow_inf_nan=False, le=3600)] = 30.0,
     ca_file: HostPath | None = None,
     user_agent: Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")] = "coilbox",
 ) -> CoilboxHttpExtension:
@@ -157,7 +157,7 @@ def extension(
         max_response_bytes: what a response's body may have, decompressed, in bytes.
         max_redirects: how many redirects are followed.
         max_open: how many streamed responses each sandbox may have open.
-        timeout: for a whole exchange from name to end of body, in seconds.
+        timeout: for a whole exchange from name to end of body, in seconds; 1 h at most.
         ca_file: certificates to trust (PEM) instead of those of certifi.
         user_agent: the header User-Agent, if the guest gives none.
 

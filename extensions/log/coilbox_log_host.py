@@ -105,23 +105,24 @@ SPEC = _host.spec_from_json(
     't the module `logging` is given: `coilbox_logging.install()`.","format":'
     '1,"functions":[{"doc":"Write a record.\\n\\nThe host shortens what is too '
     'long, and writes control characters as escapes.","limits":{"burst":2000,'
-    '"max_bytes_in":1048576,"rate":{"calls":1000,"seconds":1.0}},"name":"writ'
-    'e","params":[{"doc":"The level, as in `logging`: 10 is debug, 20 info, 3'
-    '0 warning, 40 error, 50 critical.","name":"level","type":"u8"},{"doc":"T'
-    'he logger\'s name; on the host it lies below a prefix.","name":"name","ty'
-    'pe":"str"},{"doc":"The event in words.","name":"message","type":"str"},{'
-    '"default":{"literal":[]},"doc":"Further attributes.","keyword":true,"nam'
-    'e":"extra","type":["dict","str",["ref","Value"]]},{"default":{"literal":'
-    'null},"doc":"A traceback.","keyword":true,"name":"exception","type":["op'
-    'tional","str"]}],"requires":["log.write"],"returns":"none"},{"doc":"Retu'
-    "rn the lowest level that the host keeps; records below it need not be se"
-    'nt.","name":"threshold","requires":["log.write"],"returns":"u8"}],"name"'
-    ':"coilbox_log","types":[{"cases":[{"name":"text","type":"str"},{"name":"'
-    'whole","type":"i64"},{"name":"real","type":"float"},{"name":"flag","type'
-    '":"bool"},{"name":"nothing"}],"doc":"A value of a record\'s extra attribu'
-    'tes.","kind":"variant","name":"Value"}],"version":"1.0.0"}'
+    '"max_bytes_in":1048576,"rate":{"calls":1000,"seconds":1.0},"timeout":10.'
+    '0},"name":"write","params":[{"doc":"The level, as in `logging`: 10 is de'
+    'bug, 20 info, 30 warning, 40 error, 50 critical.","name":"level","type":'
+    '"u8"},{"doc":"The logger\'s name; on the host it lies below a prefix.","n'
+    'ame":"name","type":"str"},{"doc":"The event in words.","name":"message",'
+    '"type":"str"},{"default":{"literal":[]},"doc":"Further attributes.","key'
+    'word":true,"name":"extra","type":["dict","str",["ref","Value"]]},{"defau'
+    'lt":{"literal":null},"doc":"A traceback.","keyword":true,"name":"excepti'
+    'on","type":["optional","str"]}],"requires":["log.write"],"returns":"none'
+    '"},{"doc":"Return the lowest level that the host keeps; records below it'
+    ' need not be sent.","limits":{"timeout":10.0},"name":"threshold","requir'
+    'es":["log.write"],"returns":"u8"}],"name":"coilbox_log","types":[{"cases'
+    '":[{"name":"text","type":"str"},{"name":"whole","type":"i64"},{"name":"r'
+    'eal","type":"float"},{"name":"flag","type":"bool"},{"name":"nothing"}],"'
+    'doc":"A value of a record\'s extra attributes.","kind":"variant","name":"'
+    'Value"}],"version":"1.0.0"}'
 )
-DIGEST = "59d4fdb70c7f54d01e0411c378f1d50956e2796853c6d3043df04869bd55179b"
+DIGEST = "65eef1d3a1868becd55d2fd901e4356b4404ba777b6c4ae747ce5e324102cfe5"
 CLASSES: dict[str, type] = {
     "Value.text": ValueText,
     "Value.whole": ValueWhole,

@@ -70,7 +70,7 @@ def extension(
     databases: Annotated[
         dict[str, Annotated[Database, BeforeValidator(_database)]], Field(min_length=1)
     ],
-    timeout: Annotated[Seconds, Field(allow_inf_nan=False)] = 10.0,
+    timeout: Annotated[Seconds, Field(allow_inf_nan=False, le=3600)] = 10.0,
     max_rows: Count = 100_000,
     max_bytes: Size = 64 << 20,
     max_value_bytes: Size = 1 << 20,
@@ -81,7 +81,7 @@ def extension(
     Args:
         databases: databases by name, as SQLAlchemy's URL or as :class:`Database`; a query that
             names none asks ``main``.
-        timeout: for a query, until its last row is read, in seconds.
+        timeout: for a query, until its last row is read, in seconds; 1 h at most.
         max_rows: how many rows a query may give.
         max_bytes: what all rows of a query may have together, in bytes.
         max_value_bytes: what one text or BLOB of SQLite may have, in bytes.

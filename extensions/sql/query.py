@@ -21,6 +21,7 @@ from coilbox.extensions.sql.coilbox_sql_host import (
     Value,
 )
 from coilbox.extensions.sql.databases import Opened
+from coilbox.extensions.sql.readonly import MAX_FUNCTIONS, REFUSED_FUNCTIONS
 from coilbox.extensions.sql.values import size_of, wrap
 
 # Rows that a driver with a cursor of the server's fetches at once.
@@ -160,6 +161,9 @@ class Query:
         if name == "SQLITE_INTERRUPT" or text == "interrupted":
             return TimedOut(seconds=self._seconds)
         if name in ("SQLITE_AUTH", "SQLITE_READONLY") or text.startswith("not authorized"):
+            function = text.partition("not authorized to use function: ")[2].lower()
+            if function and function not in REFUSED_FUNCTIONS:
+                return QueryFailed(reason=f"the statement has more than {MAX_FUNCTIONS} functions")
             return NotAllowed()
         if isinstance(cause, OverflowError):
             text = "a number is too large for the database"

@@ -12,12 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+from coilbox.extensions.sql.functions import install
+
 # Of sqlite3.h; the module has no names for these.
 _SELECT, _READ, _FUNCTION, _RECURSIVE = 21, 20, 31, 33
 # SQLAlchemy adds regexp, which is Python's re: some patterns would hold the host for years.
-_REFUSED_FUNCTIONS = {"fts3_tokenizer", "load_extension", "regexp"}
-# Steps of SQLite's virtual machine between two looks at the clock: well below a millisecond.
-_STEPS = 5_000
+# json_patch compares each key of one object with each of the other.
+REFUSED_FUNCTIONS = {"fts3_tokenizer", "json_patch", "load_extension", "regexp"}
+# Steps of SQLite's virtual machine between two looks at the clock, which it takes where the
+# statement jumps back: a step may be a function, for as long as a value of full size takes it.
+_STEPS = 500
+# Functions in one statement, also by operators such as GLOB: all may run between two looks.
+MAX_FUNCTIONS = 500
 _BUSY_SECONDS = 5.0
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
@@ -25,7 +31,8 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 100,
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
     # One comparison with a long pattern runs without a look at the clock.
-    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 200,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 100,
+    sqlite3.SQLITE_LIMIT_FUNCTION_ARG: 64,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 
@@ -45,7 +52,10 @@ def connect(path: Path, max_value_bytes: int) -> sqlite3.Connection:
     )
     try:
         database.execute("PRAGMA query_only = ON")
-        database.execute("PRAGMA trusted_schema = OFF")
+        # Views may use our functions, which sqlite3 cannot mark as innocuous; what a view uses is
+        # asked of the authorizer, too.
+        database.execute("PRAGMA trusted_schema = ON")
+        install(database, max_value_bytes)
         for limit, value in _LIMITS.items():
             database.setlimit(limit, value)
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max_value_bytes)
@@ -68,7 +78,14 @@ def guard(database: sqlite3.Connection, deadline: float, cancelled: Callable[[],
     def look() -> int:
         return time.monotonic() > deadline or cancelled()
 
-    database.set_authorizer(_authorize)
+    functions = 0
+
+    def authorize(action: int, *rest: str | None) -> int:
+        nonlocal functions
+        functions += action == _FUNCTION
+        return _authorize(action, *rest) if functions <= MAX_FUNCTIONS else sqlite3.SQLITE_DENY
+
+    database.set_authorizer(authorize)
     database.set_progress_handler(look, _STEPS)
 
 
@@ -77,6 +94,6 @@ def _authorize(
 ) -> int:
     if action in (_SELECT, _READ, _RECURSIVE):
         return sqlite3.SQLITE_OK
-    if action == _FUNCTION and (second or "").lower() not in _REFUSED_FUNCTIONS:
+    if action == _FUNCTION and (second or "").lower() not in REFUSED_FUNCTIONS:
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY

@@ -29,7 +29,7 @@ __all__ = [
 __version__ = "1.0.0"
 
 _module = _rt.Module(
-    __name__, "6405e80e7a0bd2f802276b9f90956d3a8f47c165fbb952ad7d9b2a138718b4db"
+    __name__, "f4d09d59ffad8ddaba6b351e71ea5f6f943dd48a2d1b4664c53c64bcc2de2b75"
 )
 _call = _module.call
 _acall = _module.acall

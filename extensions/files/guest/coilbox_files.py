@@ -55,7 +55,7 @@ __all__ = [
 __version__ = "1.0.0"
 
 _module = _rt.Module(
-    __name__, "84d53873794b3569538331b5366c39e7b671ab9da7ea1f7bb2879401e3dce3bc"
+    __name__, "60e308e3132de1618eb94e3aa9d5b1b646b3f197dd4f1e7ccc296afadf6ffab7"
 )
 _call = _module.call
 _acall = _module.acall

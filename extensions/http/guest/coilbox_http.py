@@ -38,7 +38,7 @@ __all__ = [
 __version__ = "1.0.0"
 
 _module = _rt.Module(
-    __name__, "77318e92cdca98ec27fd1cd7f88394f4f8e5fd76ec390367f1e439a867cc892c"
+    __name__, "918c84e391c18ef7fe6bd4df55b81a42476c3660a425a179f684a608e1b6cc84"
 )
 _call = _module.call
 _acall = _module.acall

@@ -37,7 +37,7 @@ __all__ = [
 __version__ = "1.0.0"
 
 _module = _rt.Module(
-    __name__, "132784dfc0832f94ef4da3483d357ae20a1c18b38a610e8caa6ee2d06a978806"
+    __name__, "24fb19706d68f957e48ca8a477d719e33d6ca986e52c4c57ff53b6c458cd873e"
 )
 _call = _module.call
 _acall = _module.acall

@@ -25,7 +25,7 @@ __all__ = [
 __version__ = "1.0.0"
 
 _module = _rt.Module(
-    __name__, "59d4fdb70c7f54d01e0411c378f1d50956e2796853c6d3043df04869bd55179b"
+    __name__, "65eef1d3a1868becd55d2fd901e4356b4404ba777b6c4ae747ce5e324102cfe5"
 )
 _call = _module.call
 _acall = _module.acall

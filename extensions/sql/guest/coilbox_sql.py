@@ -44,7 +44,7 @@ __all__ = [
 __version__ = "1.0.0"
 
 _module = _rt.Module(
-    __name__, "d44ae10a7f287a34f8a1ad444e2b75c269a6ef66ab8b495ec070e4c1d0990044"
+    __name__, "3d9e63d26f301be1fc71ce52f1ce89f74c928bdf103023b29b06ecbc16dad01e"
 )
 _call = _module.call
 _acall = _module.acall

@@ -132,10 +132,10 @@ class CallExchange(Bridge):
         super().break_off(error)
         self._waiting.ring()
 
-    def wait_for(self, work: Tracked) -> None:
-        """Wait on the guest's thread until ``work`` has ended."""
+    def wait_for(self, work: Tracked, deadline: float | None = None) -> None:
+        """Wait on the guest's thread until ``work`` has ended, or till the deadline."""
         if not work.ended:
-            self.wait_until(lambda: work.ended)
+            self.wait_until(lambda: work.ended, deadline)
 
     def wait_until(self, done: Callable[[], bool], deadline: float | None = None) -> None:
         """Wait on the guest's thread, and send the guest what other threads ask of it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -84,12 +85,23 @@ class Work(ABC):
 
     def run(self) -> Reply:
         """Do it and wait."""
-        if self.timeout is not None or self.is_async:
+        if self.is_async:
             start(self.bridge, [self])
-        else:
+        elif self.timeout is None:
             self._act()
+        else:
+            self._run_on_thread(self.timeout)
         self.bridge.wait_for(self)
         return self.reply
+
+    def _run_on_thread(self, timeout: float) -> None:
+        """Have a thread do it. The time is kept by this one, which waits anyhow."""
+        self.bridge.track([self])
+        deadline = time.monotonic() + timeout
+        self.bridge.pool_share.submit(self, self.act_on_thread)
+        self.bridge.wait_for(self, deadline)
+        if self._end_late() and self._on_loop:
+            loop_thread.submit(self._stop)
 
     def cancel(self) -> None:
         """Nobody wants it any more. From any thread."""
@@ -185,8 +197,12 @@ class Work(ABC):
             self.discard()
 
     def _time_out(self) -> None:
-        if self._end(self.timed_out().reply(), given_up=True):
+        if self._end_late():
             self._stop()
+
+    def _end_late(self) -> bool:
+        """End it because its time is over; whether it had not ended yet."""
+        return not self.ended and self._end(self.timed_out().reply(), given_up=True)
 
     def _stop(self) -> None:
         """On the event loop: end what still goes on for what has ended."""
