@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,10 @@ from coilbox.errors import (
     RecursionLimitExceeded,
 )
 from coilbox.limits import Usage
+
+# Exceptions, frames and notes of one description. A guest that coilbox made sends 500 exceptions
+# at most, of 100 frames each.
+_PARTS = 100_000
 
 _HIGHEST = 2**31 - 1  # of lines, columns and recursion limits in CPython
 
@@ -69,13 +74,17 @@ class Result:
         return self
 
 
-def uncaught(data: object) -> GuestException:
+def uncaught(data: object, checkpoint: Callable[[], None]) -> GuestException:
     """The exception with which a run ended, as the guest described it in its reply.
+
+    Args:
+        data: the description.
+        checkpoint: called every few hundred parts of it; raises if the guest's time is over.
 
     Raises:
         GuestProtocolError: the description is not as the ABI says.
     """
-    exception = guest_exception(data)
+    exception = guest_exception(data, checkpoint)
     limit = _number(data, "recursion_limit") if isinstance(data, dict) else None
     # CPython raises the same class, with another message, where the C stack is used up.
     if limit is not None and exception.message.startswith("maximum recursion depth"):
@@ -83,29 +92,54 @@ def uncaught(data: object) -> GuestException:
     return exception
 
 
-def guest_exception(data: object, depth: int = 0) -> GuestException:
-    """The exception that a guest described in a reply.
+def guest_exception(data: object, checkpoint: Callable[[], None]) -> GuestException:
+    """The exception that a guest described in a reply, as for ``uncaught``."""
+    return _Description(checkpoint).exception(data, 0)
 
-    Raises:
-        GuestProtocolError: the description is not as the ABI says.
-    """
-    if not isinstance(data, dict) or depth > 32:
-        raise GuestProtocolError("the guest described an error outside the ABI")
 
-    def linked(key: str) -> GuestException | None:
+class _Description:
+    """Reads what a guest said of an exception, which may have any size and shape."""
+
+    def __init__(self, checkpoint: Callable[[], None]) -> None:
+        self._left = _PARTS
+        self._checkpoint = checkpoint
+
+    def exception(self, data: object, depth: int) -> GuestException:
+        """One exception with all that it is linked to."""
+        if not isinstance(data, dict) or depth > 32:
+            raise GuestProtocolError("the guest described an error outside the ABI")
+        self._count()
+        notes = (_text({"notes": note}, "notes") for note in self._several(data, "notes"))
+        children = (self.exception(item, depth + 1) for item in self._several(data, "children"))
+        return GuestException(
+            _text(data, "type"),
+            _text(data, "message"),
+            notes=tuple(notes),
+            cause=self._linked(data, "cause", depth),
+            context=self._linked(data, "context", depth),
+            frames=tuple(_frame(item) for item in self._several(data, "frames")),
+            children=tuple(children),
+            traceback=_text(data, "traceback"),
+        )
+
+    def _linked(self, data: dict[Any, Any], key: str, depth: int) -> GuestException | None:
         value = data.get(key)
-        return None if value is None else guest_exception(value, depth + 1)
+        return None if value is None else self.exception(value, depth + 1)
 
-    return GuestException(
-        _text(data, "type"),
-        _text(data, "message"),
-        notes=tuple(_text({"notes": note}, "notes") for note in _several(data, "notes")),
-        cause=linked("cause"),
-        context=linked("context"),
-        frames=tuple(_frame(item) for item in _several(data, "frames")),
-        children=tuple(guest_exception(item, depth + 1) for item in _several(data, "children")),
-        traceback=_text(data, "traceback"),
-    )
+    def _several(self, data: dict[Any, Any], key: str) -> Iterator[Any]:
+        value = data.get(key) or []
+        if not isinstance(value, list) or len(value) > 1000:
+            raise GuestProtocolError(f"the guest described an error outside the ABI ({key})")
+        for item in value:
+            self._count()
+            yield item
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise GuestProtocolError(f"the guest described an error of more than {_PARTS} parts")
+        if not self._left % 256:
+            self._checkpoint()
 
 
 def _text(data: dict[Any, Any], key: str) -> str:
@@ -120,13 +154,6 @@ def _number(data: dict[Any, Any], key: str) -> int | None:
     """A number of ordinary size: of a huge one ``str()`` raises."""
     value = data.get(key)
     return value if type(value) is int and abs(value) <= _HIGHEST else None
-
-
-def _several(data: dict[Any, Any], key: str) -> list[Any]:
-    value = data.get(key) or []
-    if not isinstance(value, list) or len(value) > 1000:
-        raise GuestProtocolError(f"the guest described an error outside the ABI ({key})")
-    return value
 
 
 def _frame(item: object) -> Frame:

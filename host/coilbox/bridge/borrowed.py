@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from coilbox.bridge.guest_requests import INVOKE, ITEMS, GuestRequest
+from coilbox.codec import Allowance
 from coilbox.errors import GuestProtocolError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _ENOUGH = 1 << 16  # bytes
 class Borrowed:
     """A callback or stream of the guest's, until the call ends that has it as an argument."""
 
-    def __init__(self, bridge: CallExchange, number: int, convert: Callable[[bytes], Any]) -> None:
+    def __init__(self, bridge: CallExchange, number: int, convert: Callable[..., Any]) -> None:
         self._bridge = bridge
         self._convert = convert
         self._number = number
@@ -57,7 +58,7 @@ class Borrowed:
     def _read(self, data: bytes) -> Any:
         """The guest's answer, checked: if it is wrong the guest is stopped."""
         try:
-            return self._convert(data)
+            return self._convert(data, self._bridge.allowance)
         except GuestProtocolError as error:
             self._bridge.break_off(error)
             raise
@@ -70,25 +71,29 @@ class Callback(Borrowed):
         self,
         bridge: CallExchange,
         number: int,
-        values: Callable[[tuple[Any, ...]], bytes],
-        read: Callable[[Any], Any],
+        values: Callable[[tuple[Any, ...], Allowance], bytes],
+        read: Callable[[Any, Allowance], Any],
     ) -> None:
         super().__init__(bridge, number, read)
         self._values = values
 
     def __call__(self, *args: Any) -> Any:
         """Call it and wait."""
-        return self._read(self._wait(INVOKE, self._values(args)))
+        return self._read(self._wait(INVOKE, self._values(args, self._bridge.allowance)))
 
     async def acall(self, *args: Any) -> Any:
         """Call it, from a coroutine."""
-        return self._read(await self._wait_async(INVOKE, self._values(args)))
+        return self._read(
+            await self._wait_async(INVOKE, self._values(args, self._bridge.allowance))
+        )
 
 
 class GuestStream(Borrowed):
     """A stream of the guest, see :class:`coilbox.bindings.host.Stream`."""
 
-    def __init__(self, bridge: CallExchange, number: int, read: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, bridge: CallExchange, number: int, read: Callable[[Any, Allowance], Any]
+    ) -> None:
         super().__init__(bridge, number, read)
         self._items: deque[Any] = deque()
         self._finished = False

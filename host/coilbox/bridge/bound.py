@@ -10,6 +10,7 @@ from coilbox.bridge.context import CallContext
 from coilbox.bridge.limiter import Limiter
 from coilbox.bridge.plans import OperationPlan
 from coilbox.bridge.replies import Failures, Refused
+from coilbox.codec import Allowance
 
 
 class Bound:
@@ -23,10 +24,12 @@ class Bound:
         limiter: its limits; None if it has none.
         denied: the capability that the sandbox lacks, or None.
         failures: logs what goes wrong in it.
+        allowance: what may be done with the guest's values.
         simple: whether nothing but arguments and result need care.
     """
 
     __slots__ = (
+        "allowance",
         "context",
         "denied",
         "failures",
@@ -44,8 +47,10 @@ class Bound:
         context: CallContext,
         grants: frozenset[str],
         failures: Failures,
+        allowance: Allowance,
     ) -> None:
         self.plan = plan
+        self.allowance = allowance
         self.failures = failures
         self.function = function
         self.is_async = inspect.iscoroutinefunction(function)
@@ -68,7 +73,7 @@ class Bound:
             encode = self.plan.errors.get(cls)
             if encode is not None:
                 try:
-                    return encode(error)
+                    return encode(error, self.allowance)
                 except Exception as wrong:  # its fields are not of their types
                     return self.failures.reply(self.plan.name, wrong)
         return self.failures.reply(self.plan.name, error)

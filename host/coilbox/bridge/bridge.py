@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from coilbox.bridge.encoding import Buffer, Reply
+from coilbox.bridge.encoding import Reply
 from coilbox.bridge.replies import Failures, Refused
+from coilbox.codec import Allowance
+from coilbox.codec.frames import Buffer
 from coilbox.errors import GuestCancelled, GuestProtocolError
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Bridge:
         stopped: whether the guest will not go on.
         depth: host calls within host calls that are made now.
         failures: logs what goes wrong in host functions.
+        allowance: what may be done with the guest's values.
     """
 
     def __init__(self, host_api: HostAPI, sandbox_id: str) -> None:
@@ -59,6 +62,7 @@ class Bridge:
         self.failures = Failures()
         self._thread: int | None = None
         self._broken: BaseException | None = None
+        self.allowance = Allowance(host_api.value_bytes, self.check)
 
     def enter(self, deadline: float | None) -> tuple[int | None, float | None]:
         """The calling thread runs the guest now, until a deadline; what ``leave`` takes."""
@@ -102,7 +106,7 @@ class Bridge:
             kind = function & _KINDS
             reply: Reply
             if kind == 0:
-                reply = self.host_api.plain.call(function, data, self.failures)
+                reply = self.host_api.plain.call(function, data, self.failures, self.allowance)
             elif kind == OPERATION:
                 reply = self._call(function - OPERATION, data)
             elif kind == CONTROL:
@@ -113,11 +117,20 @@ class Bridge:
             reply = refused.reply()
         finally:
             self.depth -= 1
+        self.check()
+        return reply
+
+    def check(self) -> None:
+        """Whether the guest goes on.
+
+        Raises:
+            GuestCancelled: it is being stopped.
+            BaseException: what must come out of the run.
+        """
         if self._broken is not None:
             raise self._broken
         if self.stopped:
             raise cancelled()
-        return reply
 
     def break_off(self, error: BaseException) -> None:
         """Have the guest stopped by ``error`` before it can go on."""
@@ -131,6 +144,7 @@ class Bridge:
     def close(self) -> None:
         """The guest is gone: end everything that it had."""
         self.interrupt()
+        self.allowance.checkpoint = _closed  # else they hold each other
 
     def _call(self, number: int, data: Buffer) -> Reply:
         raise there_is_no(number)
@@ -142,6 +156,10 @@ class Bridge:
 def there_is_no(function: int) -> GuestProtocolError:
     """The error for the number of no function."""
     return GuestProtocolError(f"the guest called function {function:#x}, which there is not")
+
+
+def _closed() -> None:
+    raise cancelled()
 
 
 def cancelled() -> GuestCancelled:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from coilbox.bridge.borrowed import Callback, GuestStream
 from coilbox.bridge.bound import Bound
 from coilbox.bridge.context import CallContext
-from coilbox.bridge.encoding import Buffer, Reply, length_of
+from coilbox.bridge.encoding import Reply, length_of
 from coilbox.bridge.owned import OpenResource
 from coilbox.bridge.replies import Refused
 from coilbox.bridge.streams import OpenStream
 from coilbox.bridge.work import Later, Work
+from coilbox.codec import Allowance
+from coilbox.codec.frames import Buffer
 from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
 
@@ -63,7 +65,9 @@ class Call(Work):
     def _take(self, data: Buffer) -> None:
         bound = self.bound
         try:
-            handle, self._args, self._kwargs = bound.plan.arguments(data, self)
+            handle, self._args, self._kwargs = bound.plan.arguments(
+                data, self, self.bridge.allowance
+            )
         except UnsupportedValueError as error:
             raise Refused("ValueError", str(error)) from None
         if bound.function is not None:
@@ -89,13 +93,16 @@ class Call(Work):
     # -- what the guest lends --------------------------------------------------------------------
 
     def callback(
-        self, number: int, values: Callable[[tuple[Any, ...]], bytes], read: Callable[[Any], Any]
+        self,
+        number: int,
+        values: Callable[[tuple[Any, ...], Allowance], bytes],
+        read: Callable[[Any, Allowance], Any],
     ) -> Callback:
         """A callback among the arguments."""
         self._borrowed.append(Callback(self.bridge, number, values, read))
         return self._borrowed[-1]  # type: ignore[return-value]
 
-    def stream(self, number: int, read: Callable[[Any], Any]) -> GuestStream:
+    def stream(self, number: int, read: Callable[[Any, Allowance], Any]) -> GuestStream:
         """A stream among the arguments."""
         self._borrowed.append(GuestStream(self.bridge, number, read))
         return self._borrowed[-1]  # type: ignore[return-value]
@@ -147,7 +154,7 @@ class Call(Work):
         if plan.resource is not None:
             extension = self.bridge.host_api.extension(self.extension)
             return self._open(OpenResource(self.bridge, extension, plan, self.extension, value))
-        reply = plan.encode(value)
+        reply = plan.encode(value, self.bridge.allowance)
         if limiter is not None:
             limiter.check_reply(length_of(reply))
         return reply
@@ -194,7 +201,7 @@ class Awaited(Work):
 
     def encoded(self, value: Any) -> Reply:
         """See :class:`Work`."""
-        return self._bound.plan.encode(value)
+        return self._bound.plan.encode(value, self.bridge.allowance)
 
     def failed(self, error: Exception) -> bytes:
         """See :class:`Work`."""

@@ -8,7 +8,9 @@ import uuid
 from typing import Any
 
 from coilbox.bridge.encoding import LEFT_OUT, check_depth, malformed, pack_result, unpack
-from coilbox.codec.nesting import Malformed, check_hashes, shown
+from coilbox.codec import Allowance, encode
+from coilbox.codec.keys import set_of
+from coilbox.codec.nesting import FEW, Malformed, shown
 from coilbox.codec.scalars import (
     big_int,
     from_date,
@@ -62,13 +64,17 @@ def number(form: Any) -> int:
     return form
 
 
-def distinct(items: list[Any]) -> set[Any]:
+def distinct(items: list[Any], allowance: Allowance) -> set[Any]:
     """A set, unless making it would take a hostile time."""
     try:
-        check_hashes(items, len(items))
+        return set_of(items, allowance)
     except Malformed as error:
         raise malformed(str(error)) from None
-    return set(items)
+
+
+def pack_pieces(form: Any, allowance: Allowance) -> bytes:
+    """What ``pack`` gives, for values of many parts."""
+    return encode(form, allowance=allowance)
 
 
 def as_int(value: Any) -> int:
@@ -103,6 +109,7 @@ def as_bytes(value: Any) -> bytes:
 
 SCOPE: dict[str, Any] = {
     "Decimal": decimal.Decimal,
+    "FEW": FEW,
     "LEFT_OUT": LEFT_OUT,
     "NOTHING": pack([0, None]),
     "UUID": uuid.UUID,
@@ -124,6 +131,7 @@ SCOPE: dict[str, Any] = {
     "from_uuid": from_uuid,
     "number": number,
     "pack": pack,
+    "pack_pieces": pack_pieces,
     "pack_result": pack_result,
     "padded": padded,
     "time": datetime.time,

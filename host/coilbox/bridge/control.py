@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from coilbox.bridge.encoding import Buffer, Reply, malformed, unpack
+from coilbox.bridge.encoding import Reply, malformed, unpack
 from coilbox.bridge.handles import stale
 from coilbox.bridge.pending import PendingCalls
 from coilbox.bridge.replies import Refused
 from coilbox.bridge.streams import Next, OpenStream
+from coilbox.codec.frames import Buffer
 from coilbox.codec.nesting import shown
 from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
@@ -67,7 +68,7 @@ class Control:
         if number >= len(self._messages):
             raise malformed(f"a control message of number {number}")
         count, handle = self._messages[number]
-        return handle(data) if count is None else handle(*_arguments(number, data, count))
+        return handle(data) if count is None else handle(*self._arguments(number, data, count))
 
     def next_work(self, data: Buffer, number: int) -> Next:
         """A pending NEXT.
@@ -76,8 +77,17 @@ class Control:
             Refused: it gets an error for a reply.
             GuestProtocolError: it is none.
         """
-        handle, most = _arguments(NEXT, data, 2)
+        handle, most = self._arguments(NEXT, data, 2)
         return self._next_of(handle, most, number)
+
+    def _arguments(self, number: int, data: Buffer, count: int) -> list[Any]:
+        try:
+            items = unpack(data, self._bridge.allowance)
+        except UnsupportedValueError as error:
+            raise malformed(str(error)) from None
+        if type(items) is not list or len(items) != count:
+            raise malformed(f"control message {number} without its arguments")
+        return items
 
     # -- messages --------------------------------------------------------------------------------
 
@@ -125,16 +135,6 @@ class Control:
     def _answer(self, number: Any, status: Any, payload: Any) -> Reply:
         self._bridge.answered(_integer(number), _integer(status), payload)
         return _NOTHING
-
-
-def _arguments(number: int, data: Buffer, count: int) -> list[Any]:
-    try:
-        items = unpack(data)
-    except UnsupportedValueError as error:
-        raise malformed(str(error)) from None
-    if type(items) is not list or len(items) != count:
-        raise malformed(f"control message {number} without its arguments")
-    return items
 
 
 def _integer(value: Any) -> int:

@@ -41,6 +41,8 @@ from coilbox.bindings.literals import default_value
 from coilbox.bindings.typetext import type_text
 from coilbox.bridge import encoding
 from coilbox.bridge.checks import SCOPE, Converted
+from coilbox.codec import Allowance
+from coilbox.codec.frames import Buffer
 
 _EXACT = {
     "float": "float",
@@ -76,36 +78,35 @@ class Converters:
         self._numbers = itertools.count()
         self._lock = threading.RLock()
 
-    def arguments(self, operation: Operation) -> Callable[[encoding.Buffer, Any], Converted]:
+    def arguments(self, operation: Operation) -> Callable[[Buffer, Any, Allowance], Converted]:
         """The function for the arguments of an operation.
 
         It takes the bytes and what makes callbacks and streams of the guest, and returns the
         handle (0 if the operation is no method), positional and keyword arguments.
         """
         key = ("arguments", operation.index)
-        return self._function(key, "data, guest", lambda: self._arguments(operation))
+        return self._function(key, "data, guest, allowance", lambda: self._arguments(operation))
 
-    def result(self, type_: Type) -> Callable[[Any], encoding.Reply]:
+    def result(self, type_: Type) -> Callable[[Any, Allowance], encoding.Reply]:
         """The function that makes a reply of a result of this type."""
-        return self._function(("result", type_), "v", lambda: self._result(type_))
+        return self._function(("result", type_), "v, allowance", lambda: self._result(type_))
 
-    def item(self, type_: Type) -> Callable[[Any], bytes]:
+    def item(self, type_: Type) -> Callable[[Any, Allowance], bytes]:
         """The function that makes bytes of a value of this type."""
-        body = lambda: [*self._out(type_, "v"), *self._packed(type_, "v")]  # noqa: E731
-        return self._function(("item", type_), "v", body)
+        body = lambda: self._packed([type_], self._out(type_, "v"), "v")  # noqa: E731
+        return self._function(("item", type_), "v, allowance", body)
 
-    def error(self, error: Error) -> Callable[[Any], bytes]:
+    def error(self, error: Error) -> Callable[[Any, Allowance], bytes]:
         """The function that makes a reply of a declared error."""
-        return self._function(("error", error.name), "error", lambda: self._error(error))
+        return self._function(("error", error.name), "error, allowance", lambda: self._error(error))
 
-    def read(self, type_: Type) -> Callable[[encoding.Buffer], Any]:
+    def read(self, type_: Type) -> Callable[[Buffer, Allowance], Any]:
         """The function that makes a value of this type of its bytes."""
-        body = lambda: ["v = unpack(data)", *self._in(type_, "v"), "return v"]  # noqa: E731
-        return self._function(("read", type_), "data", body)
+        return self._function(("read", type_), "data, allowance", lambda: self._read(type_))
 
-    def values(self, types: Sequence[Type]) -> Callable[[tuple[Any, ...]], bytes]:
+    def values(self, types: Sequence[Type]) -> Callable[[tuple[Any, ...], Allowance], bytes]:
         """The function that makes bytes of a callback's arguments."""
-        return self._function(("values", *types), "given", lambda: self._values(types))
+        return self._function(("values", *types), "given, allowance", lambda: self._values(types))
 
     # -- whole functions ------------------------------------------------------------------------
 
@@ -114,7 +115,7 @@ class Converters:
         names = ["handle"] * (operation.resource is not None)
         names += [f"a{position}" for position in range(len(params))]
         lines = [
-            "items = unpack(data)",
+            "items = unpack(data, allowance)",
             f"if type(items) is not list or len(items) != {len(names)}:",
             f"    items = padded(items, {len(names)})",
         ]
@@ -142,20 +143,26 @@ class Converters:
             default = self._constant(lambda: default_value(spec, param, classes)) + "()"
         return [f"if {name} is LEFT_OUT: {name} = {default}", "else:", *_deeper(lines)]
 
+    def _read(self, type_: Type) -> _Lines:
+        return ["v = unpack(data, allowance)", *self._in(type_, "v"), "return v"]
+
     def _result(self, type_: Type) -> _Lines:
         lines = self._out(type_, "v")
         if type_ == Scalar("none"):
             return [*lines, "return NOTHING"]
         if type_ == Scalar("bytes"):
             return [*lines, "return pack_result(v)"]
-        if self._is_recursive(type_):
-            return [*lines, "data = pack([0, v])", "check_depth(data)", "return data"]
-        return [*lines, "return pack([0, v])"]
+        return self._packed([type_], lines, "[0, v]")
 
-    def _packed(self, type_: Type, name: str) -> _Lines:
-        if self._is_recursive(type_):
-            return [f"data = pack({name})", "check_depth(data)", "return data"]
-        return [f"return pack({name})"]
+    def _packed(self, types: Sequence[Type], lines: _Lines, form: str) -> _Lines:
+        """Statements that make encoded values of these types, and return them packed."""
+        if all(isinstance(type_, Scalar) for type_ in types):
+            return [*lines, f"return pack({form})"]
+        pack = f"pack({form}) if allowance.items - before < FEW else pack_pieces({form}, allowance)"
+        lines = ["before = allowance.items", *lines, f"data = {pack}"]
+        if any(map(self._is_recursive, types)):
+            lines.append("check_depth(data, allowance)")
+        return [*lines, "return data"]
 
     def _error(self, error: Error) -> _Lines:
         names = [f"f{position}" for position in range(len(error.fields))]
@@ -163,7 +170,8 @@ class Converters:
         for name, field in zip(names, error.fields, strict=True):
             lines += [f"{name} = error.{field.name}", *self._out(field.type, name)]
         position = self._spec.types.index(error)
-        return [*lines, f"return pack([3, {position}, [{', '.join(names)}]])"]
+        form = f"[3, {position}, [{', '.join(names)}]]"
+        return self._packed([field.type for field in error.fields], lines, form)
 
     def _values(self, types: Sequence[Type]) -> _Lines:
         names = [f"v{position}" for position in range(len(types))]
@@ -172,7 +180,7 @@ class Converters:
             lines.append(f"{', '.join(names)}, = given")
         for name, type_ in zip(names, types, strict=True):
             lines += self._out(type_, name)
-        return [*lines, f"return pack([{', '.join(names)}])"]
+        return self._packed(types, lines, f"[{', '.join(names)}]")
 
     # -- from the guest: nothing is believed ----------------------------------------------------
 
@@ -205,21 +213,26 @@ class Converters:
                 members = self._constant([self._classes[name](m.value) for m in enum.members])
                 wrong = f"type({v}) is not int or not 0 <= {v} < {len(enum.members)}"
                 return [f"if {wrong}: raise bad({v}, {text})", f"{v} = {members}[{v}]"]
-        name = self._name(("in", type_), "v", lambda: self._in_container(type_, text))
-        return [f"{v} = {name}(v)" if v == "v" else f"{v} = {name}({v})"]
+        name = self._name(("in", type_), "v, allowance", lambda: self._in_container(type_, text))
+        return [f"{v} = {name}({v}, allowance)"]
 
     def _in_container(self, type_: Type, text: str) -> _Lines:
         is_list = f"if type(v) is not list: raise bad(v, {text})"
         match type_:
             case ListOf(item):
-                loop = ["out = []", "for x in v:", *_deeper(self._in(item, "x"))]
+                loop = ["out = []", "for x in allowance.each(v):", *_deeper(self._in(item, "x"))]
                 return [is_list, *loop, "    out.append(x)", "return out"]
             case SetOf(item):
-                loop = ["out = []", "for x in v:", *_deeper(self._in(item, "x"))]
-                return [is_list, *loop, "    out.append(x)", "return distinct(out)"]
+                loop = ["out = []", "for x in allowance.each(v):", *_deeper(self._in(item, "x"))]
+                return [is_list, *loop, "    out.append(x)", "return distinct(out, allowance)"]
             case DictOf(key, value):
                 both = self._in(key, "k") + self._in(value, "x")
-                loop = ["out = {}", "for k, x in v.items():", *_deeper(both), "    out[k] = x"]
+                loop = [
+                    "out = {}",
+                    "for k, x in allowance.each(v.items()):",
+                    *_deeper(both),
+                    "    out[k] = x",
+                ]
                 return [f"if type(v) is not dict: raise bad(v, {text})", *loop, "return out"]
             case TupleOf(items):
                 lines, names = self._in_items(items, text)
@@ -296,8 +309,8 @@ class Converters:
                 numbers = {cls(m.value): i for i, m in enumerate(enum.members)}
                 exact = f"if type({v}) is not {self._constant(cls)}: {wrong}"
                 return [exact, f"{v} = {self._constant(numbers)}[{v}]"]
-        name = self._name(("out", type_), "v", lambda: self._out_container(type_, text))
-        return [f"{v} = {name}({v})"]
+        name = self._name(("out", type_), "v, allowance", lambda: self._out_container(type_, text))
+        return [f"{v} = {name}({v}, allowance)"]
 
     def _out_container(self, type_: Type, text: str) -> _Lines:
         def is_a(name: str) -> str:
@@ -306,11 +319,16 @@ class Converters:
         match type_:
             case ListOf(item) | SetOf(item):
                 kind = "list" if isinstance(type_, ListOf) else "(set, frozenset)"
-                loop = ["out = []", "for x in v:", *_deeper(self._out(item, "x"))]
+                loop = ["out = []", "for x in allowance.each(v):", *_deeper(self._out(item, "x"))]
                 return [is_a(kind), *loop, "    out.append(x)", "return out"]
             case DictOf(key, value):
                 both = self._out(key, "k") + self._out(value, "x")
-                loop = ["out = {}", "for k, x in v.items():", *_deeper(both), "    out[k] = x"]
+                loop = [
+                    "out = {}",
+                    "for k, x in allowance.each(v.items()):",
+                    *_deeper(both),
+                    "    out[k] = x",
+                ]
                 return [is_a("dict"), *loop, "return out"]
             case TupleOf(items):
                 names = [f"i{position}" for position in range(len(items))]

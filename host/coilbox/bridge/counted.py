@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from coilbox.bridge.bridge import BEGIN, CONTROL
-from coilbox.bridge.encoding import Buffer, Reply, length_of
+from coilbox.bridge.encoding import Reply, length_of
+from coilbox.codec.frames import Buffer
 
 BATCH_BYTES: Final = 1 << 14
 """Bytes that a message of several calls may have besides the arguments of one call."""

@@ -10,20 +10,13 @@ from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
 
-from coilbox.codec import wire
-from coilbox.codec.nesting import (
-    CONTAINER_WEIGHT,
-    Malformed,
-    check_comparisons,
-    check_hashes,
-    may_hold_huge,
-    scan,
-)
+from coilbox.codec import Allowance, wire
+from coilbox.codec.frames import Buffer, scan
+from coilbox.codec.nesting import Malformed
+from coilbox.codec.reader import Reader
 from coilbox.codec.scalars import SCALARS, pack
-from coilbox.errors import GuestProtocolError, UnsupportedValueError, ValueLimitExceeded
-from coilbox.limits import DEFAULT_LIMITS
+from coilbox.errors import GuestProtocolError
 
-Buffer = bytes | memoryview
 Reply = bytes | tuple[bytes, bytes]
 """A message to the guest: bytes, or two parts that it finds one after the other.
 
@@ -31,9 +24,15 @@ Parts spare copying a long text or byte string once more.
 """
 
 _LEFT_OUT_CODE = 17
-_SMALL = 1024  # data below this may be scanned, above it is copied for that
-_CHECK_HASHES_FROM = 1 << 15
+_SMALL = 1024  # bytes of data that is scanned quickly
 _LONG = 1 << 14
+
+
+# What reading raises for bytes that hold no value, with texts without the host's secrets.
+_NO_VALUE = (
+    *(Malformed, msgpack.UnpackException, ValueError, TypeError, ArithmeticError),
+    *(MemoryError, RecursionError),
+)
 
 
 class LeftOut:
@@ -62,60 +61,32 @@ def _extension(code: int, data: bytes) -> object:
     raise Malformed(f"extension type {code}")
 
 
-class _Weight:
-    """The bytes that large data takes in the host: a list of one byte takes many more there."""
+class _Reader(Reader):
+    """Reads messages that are not small."""
 
-    def __init__(self, size: int) -> None:
-        self._left = DEFAULT_LIMITS.value_bytes - size
-
-    def of_list(self, items: list[Any]) -> list[Any]:
-        self._take()
-        return items
-
-    def of_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-        self._take()
-        keys = [key for key, _ in pairs]
-        check_hashes(keys, len(keys))
-        check_comparisons(keys)
-        return dict(pairs)
-
-    def _take(self) -> None:
-        self._left -= CONTAINER_WEIGHT
-        if self._left < 0:
-            limit = DEFAULT_LIMITS.value_bytes
-            raise ValueLimitExceeded(
-                f"the guest sent a value that takes more than {limit} bytes",
-                limit=limit,
-                used=limit - self._left,
-            )
+    def extension(self, code: int, data: Buffer) -> object:
+        """See :class:`Reader`."""
+        if code in (wire.INT, wire.DECIMAL):
+            self.simple = False
+        return _extension(code, bytes(data))
 
 
-def unpack(data: Buffer) -> Any:
+def unpack(data: Buffer, allowance: Allowance) -> Any:
     """The plain value that ``data`` holds: lists, dicts, scalars, ``LEFT_OUT``.
 
     Raises:
         GuestProtocolError: it holds none, or one that is too deep.
+        ValueLimitExceeded: it weighs more than a value may.
         UnsupportedValueError: a time zone in it is not known on this machine.
+        BaseException: what the allowance's checkpoint raises.
     """
     try:
-        if len(data) > wire.MAX_DEPTH and not _is_flat(data):
-            scan(bytes(data))
-        if len(data) < _CHECK_HASHES_FROM and not may_hold_huge(bytes(data)):
+        if len(data) <= wire.MAX_DEPTH or _is_flat(data):
             return msgpack.unpackb(data, strict_map_key=False, timestamp=2, ext_hook=_extension)
-        weight = _Weight(len(data))
-        return msgpack.unpackb(
-            data,
-            strict_map_key=False,
-            timestamp=2,
-            ext_hook=_extension,
-            list_hook=weight.of_list,
-            object_pairs_hook=weight.of_dict,
-        )
-    except (UnsupportedValueError, ValueLimitExceeded):
-        raise
-    except Exception as error:
-        # Malformed, what msgpack raises for broken framing, and what the types of extension
-        # values raise (OverflowError, decimal's errors); all have texts without host's secrets.
+        reader = _Reader()
+        reader.begin(data, allowance)
+        return reader.read(data)
+    except _NO_VALUE as error:
         raise malformed(str(error) or type(error).__name__) from None
 
 
@@ -183,13 +154,13 @@ def array_head(count: int) -> bytes:
     return b"\xdd" + count.to_bytes(4, "big")
 
 
-def check_depth(data: Buffer) -> None:
+def check_depth(data: Buffer, allowance: Allowance) -> None:
     """Refuse what the other side would refuse: values of recursive types can be too deep.
 
     Raises:
         ValueError: it is nested too deep.
     """
     try:
-        scan(bytes(data))
+        scan(data, allowance)
     except Malformed as error:
         raise ValueError(str(error)) from None

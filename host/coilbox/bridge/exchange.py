@@ -90,6 +90,7 @@ class CallExchange(Bridge):
         if self._has_tracked and loop_thread.is_started:
             self.finishing.add(self._settle())
         self.finishing.wait()
+        super().close()
 
     async def _settle(self) -> None:
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -152,10 +153,7 @@ class CallExchange(Bridge):
             GuestCancelled: the guest is being stopped.
             BaseException: what must come out of the run.
         """
-        if self._broken is not None:
-            raise self._broken
-        if self.stopped:
-            raise cancelled()
+        self.check()
         while self._requests:
             with self.lock:
                 first = next(iter(self._requests), 0)
@@ -220,7 +218,7 @@ class CallExchange(Bridge):
         """The guest's late answer to a request; nothing happens if nobody waits for it."""
         request = self._later.pop(number, None)
         if request is not None:
-            request.answered(status, payload)
+            request.answered(status, payload, self.allowance)
 
     def _post(self, request: GuestRequest) -> None:
         with self.lock:
@@ -243,7 +241,7 @@ class CallExchange(Bridge):
         if self._broken is not None:
             raise self._broken
         try:
-            answered = request.replied(self._serve(request.message()))
+            answered = request.replied(self._serve(request.message()), self.allowance)
         except EngineError as error:  # the guest was not entered: it nests too deep
             request.fail(error)
         except BaseException as error:

@@ -10,11 +10,12 @@ from coilbox.bridge.bridge import CONTROL, OPERATION, there_is_no
 from coilbox.bridge.calls import Awaited, Call
 from coilbox.bridge.context import CallContext
 from coilbox.bridge.control import NEXT, Control
-from coilbox.bridge.encoding import Buffer, Reply
+from coilbox.bridge.encoding import Reply
 from coilbox.bridge.exchange import CallExchange, Tracked
 from coilbox.bridge.host_api import HostAPI
 from coilbox.bridge.meter import CallMeter
 from coilbox.bridge.work import Work
+from coilbox.codec.frames import Buffer
 
 
 class ExtensionBridge(CallExchange):
@@ -45,11 +46,11 @@ class ExtensionBridge(CallExchange):
     def _call(self, number: int, data: Buffer) -> Reply:
         bound, position = self._bound.get(number) or self._bind(number)
         if bound.simple:
-            _, args, kwargs = bound.plan.arguments(data, None)
+            _, args, kwargs = bound.plan.arguments(data, None, self.allowance)
             value = None
             try:
                 value = bound.function(bound.context, *args, **kwargs)  # type: ignore[misc]
-                return bound.plan.encode(value)
+                return bound.plan.encode(value, self.allowance)
             except Exception as error:
                 if inspect.isawaitable(value):
                     return Awaited(self, bound, value).run()
@@ -68,7 +69,7 @@ class ExtensionBridge(CallExchange):
         if context is None:
             context = self._contexts[position] = CallContext(self, {})
         bound = self._bound[number] = (
-            Bound(plan, function, context, self.host_api.grants, self.failures),
+            Bound(plan, function, context, self.host_api.grants, self.failures, self.allowance),
             position,
         )
         return bound

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coilbox.bridge.encoding import Buffer
 from coilbox.bridge.replies import Failures, Refused
-from coilbox.codec import TypeRegistry, decode, encode
+from coilbox.codec import Allowance, TypeRegistry, decode, encode
+from coilbox.codec.frames import Buffer
 from coilbox.errors import GuestProtocolError, UnsupportedValueError
 
 HostFunctions = Mapping[str, Callable[..., Any]]
@@ -20,22 +20,22 @@ class PlainFunctions:
         names: their names, in the order of their numbers.
     """
 
-    __slots__ = ("_functions", "_limit", "_types", "names")
+    __slots__ = ("_functions", "_types", "names")
 
-    def __init__(self, functions: HostFunctions, types: TypeRegistry, limit: int) -> None:
+    def __init__(self, functions: HostFunctions, types: TypeRegistry) -> None:
         self.names = list(functions)
         self._functions = list(functions.values())
         self._types = types
-        self._limit = limit  # what arguments may weigh, in bytes
 
-    def call(self, number: int, data: Buffer, failures: Failures) -> bytes:
+    def call(self, number: int, data: Buffer, failures: Failures, allowance: Allowance) -> bytes:
         """Call function ``number`` with encoded arguments; the encoded reply.
 
         Raises:
             GuestProtocolError: the guest sent what is no call.
+            BaseException: what the allowance's checkpoint raises.
         """
         try:
-            call = decode(bytes(data), self._types, self._limit)
+            call = decode(data, self._types, allowance)
         except UnsupportedValueError as error:
             return Refused("ValueError", str(error)).reply()
         match call:
@@ -45,6 +45,9 @@ class PlainFunctions:
                 raise GuestProtocolError(f"the guest made a malformed call of function {number}")
         try:
             value = self._functions[number](*args, **kwargs)
-            return encode([0, value], self._types)
         except Exception as error:
+            return failures.reply(self.names[number], error)
+        try:
+            return encode([0, value], self._types, allowance=allowance)
+        except UnsupportedValueError as error:
             return failures.reply(self.names[number], error)

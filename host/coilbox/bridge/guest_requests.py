@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from coilbox.bridge.encoding import malformed
-from coilbox.codec import decode
+from coilbox.codec import Allowance, decode
 from coilbox.codec.nesting import shown
 from coilbox.codec.scalars import pack
 from coilbox.results import guest_exception
@@ -52,24 +52,24 @@ class GuestRequest:
         """The request as the guest gets it."""
         return pack([_REQUEST, self._what, self.number, self._target, self._argument])
 
-    def replied(self, reply: bytes) -> bool:
+    def replied(self, reply: bytes, allowance: Allowance) -> bool:
         """Take the guest's reply; whether it is the answer (False: the answer comes later)."""
-        match decode(reply):
+        match decode(reply, allowance=allowance):
             case [0, True]:
                 return False
             case [int(status), payload]:
-                self.answered(status, payload)
+                self.answered(status, payload, allowance)
                 return True
         raise malformed("a reply to a request outside the ABI")
 
-    def answered(self, status: int, payload: Any) -> None:
+    def answered(self, status: int, payload: Any, allowance: Allowance) -> None:
         """Take the answer; nothing happens if nobody waits for it any more.
 
         Raises:
             GuestProtocolError: it is none.
         """
         if status == 1:
-            self.fail(guest_exception(payload))
+            self.fail(guest_exception(payload, allowance.checkpoint))
             return
         if status != 0:
             raise malformed(f"an answer of status {shown(status)}")

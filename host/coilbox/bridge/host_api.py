@@ -36,6 +36,7 @@ class HostAPI:
         grants: the capabilities.
         count: how many operations the extensions have together.
         modules: names of the modules that the guest can import.
+        value_bytes: ``Limits.value_bytes``.
 
     Raises:
         UsageError: two extensions have a module of the same name, or a grant is unknown.
@@ -52,7 +53,8 @@ class HostAPI:
         compile_module: CompileModule | None = None,
         value_bytes: int = DEFAULT_LIMITS.value_bytes,
     ) -> None:
-        self.plain = PlainFunctions(functions, types, value_bytes)
+        self.plain = PlainFunctions(functions, types)
+        self.value_bytes = value_bytes
         self.grants = frozenset(grants)
         self._bases: list[int] = []
         self._given: list[tuple[Extension, ExtensionPlan, tuple[Callable[..., Any], ...]]] = []

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from coilbox.bridge.bridge import CONTROL
-from coilbox.bridge.encoding import Buffer, Reply, length_of, malformed, pack_result
+from coilbox.bridge.encoding import Reply, length_of, malformed, pack_result
 from coilbox.bridge.replies import Refused
 from coilbox.bridge.work import start
+from coilbox.codec.frames import Buffer
 
 if TYPE_CHECKING:
     from coilbox.bridge.exchange import CallExchange

@@ -20,8 +20,10 @@ from coilbox.bindings.ir import (
     Type,
 )
 from coilbox.bridge.converters import Converters
-from coilbox.bridge.encoding import Buffer, Reply
+from coilbox.bridge.encoding import Reply
 from coilbox.bridge.guest_plan import GuestPlan
+from coilbox.codec import Allowance
+from coilbox.codec.frames import Buffer
 
 _KEPT = 256
 
@@ -77,23 +79,23 @@ class OperationPlan:
         self._extension = extension
 
     @cached_property
-    def arguments(self) -> Callable[[Buffer, Any], Any]:
+    def arguments(self) -> Callable[[Buffer, Any, Allowance], Any]:
         """Makes handle, positional and keyword arguments of bytes."""
         return self._extension.converters.arguments(self.operation)
 
     @cached_property
-    def encode(self) -> Callable[[Any], Reply]:
+    def encode(self) -> Callable[[Any, Allowance], Reply]:
         """Makes a reply of a result that is neither resource nor stream."""
         return self._extension.converters.result(self.function.returns)
 
     @cached_property
-    def encode_item(self) -> Callable[[Any], bytes]:
+    def encode_item(self) -> Callable[[Any, Allowance], bytes]:
         """Makes bytes of an item of the stream."""
         assert self.stream is not None
         return self._extension.converters.item(self.stream)
 
     @cached_property
-    def errors(self) -> dict[type, Callable[[Any], bytes]]:
+    def errors(self) -> dict[type, Callable[[Any, Allowance], bytes]]:
         """Makes replies of the declared errors, by their classes."""
         found = {}
         for name in self.function.raises:

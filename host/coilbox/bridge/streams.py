@@ -141,7 +141,7 @@ class OpenStream:
             self._close_plain()
 
     def _add(self, value: Any) -> None:
-        data = self._encode(value)
+        data = self._encode(value, self.bridge.allowance)
         if self._limiter is not None:
             self._limiter.check_reply(len(data))
         self._items.append(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import functools
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -11,22 +10,13 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from coilbox.codec import wire
-from coilbox.codec.nesting import (
-    CONTAINER_WEIGHT,
-    HUGE_BYTES,
-    TOO_DEEP,
-    Malformed,
-    check_comparisons,
-    check_hashes,
-    is_too_deep,
-    may_hold_huge,
-    may_weigh,
-    scan,
-    shown,
-)
+from coilbox.codec.allowance import Allowance
+from coilbox.codec.frames import Buffer, scan
+from coilbox.codec.nesting import HUGE_BYTES, TOO_DEEP, Malformed, is_too_deep, shown
+from coilbox.codec.reader import Reader
 from coilbox.codec.registry import Opaque, TypeRegistry
 from coilbox.codec.scalars import SCALARS
-from coilbox.errors import GuestProtocolError, ValueLimitExceeded
+from coilbox.errors import GuestProtocolError
 
 # Decoding a nested extension value copies it; so many times the message may be copied altogether.
 _COPIES = 16
@@ -37,67 +27,50 @@ _COMPLEX_SIZE = 16
 # Combinations of a Flag, which stay in the process: some 30 MB of them.
 _COMBINATIONS = 1 << 16
 
-# Below this size keys of equal hash cannot cost much; above it a hook checks every dict.
-_CHECK_HASHES_FROM = 1 << 15
 
-
-class Decoder:
+class Decoder(Reader):
     """Decodes values with declared types; not for two threads at once."""
 
     def __init__(self, types: TypeRegistry) -> None:
+        super().__init__()
         self.types = types
         self.busy = False  # a dataclass's constructor may decode, too
         self._depth = 0  # of extension values being decoded
         self._budget = 0
         self._nested = False  # whether a container came as an extension value
-        self._careful = False
-        self._huge = False  # whether there was an integer that is slow to compare with Decimals
-        self._decimals = False
-        self._limit = 0
-        self._weight = 0
-        self._weighing = False
-        self._unpackb = functools.partial(
-            msgpack.unpackb,
-            strict_map_key=False,
-            timestamp=2,  # ext -1 is not in the codec; as an integer it does no harm
-            ext_hook=self._ext,
-        )
-        self._handlers: dict[int, Callable[[bytes], object]] = {
+        self._scalars: dict[int, Callable[[bytes], object]] = {
             **SCALARS,
             wire.INT: self._big_int,
             wire.DECIMAL: self._decimal,
+            wire.COMPLEX: _complex,
+        }
+        self._containers: dict[int, Callable[[Buffer], object]] = {
             wire.TUPLE: self._tuple,
             wire.SET: self._set,
             wire.FROZENSET: self._frozenset,
             wire.ENUM: self._enum,
             wire.DATACLASS: self._dataclass,
-            wire.COMPLEX: _complex,
             wire.OPAQUE: self._opaque,
         }
 
-    def decode(self, data: bytes, limit: int) -> object:
-        """Return the value that ``data`` holds, if it weighs no more than ``limit``.
+    def decode(self, data: Buffer, allowance: Allowance) -> object:
+        """Return the value that ``data`` holds.
 
         Raises:
             GuestProtocolError: ``data`` is not a value of the codec.
-            ValueLimitExceeded: it weighs more.
+            ValueLimitExceeded: it weighs too much.
             UnsupportedValueError: a time zone in ``data`` is not known on this machine.
+            BaseException: what its checkpoint raises.
         """
         self.busy = True
         self._depth = 0
         self._budget = len(data) * _COPIES + _COPIES_FREE
         self._nested = False
-        self._huge = self._decimals = False
-        self._careful = len(data) >= _CHECK_HASHES_FROM or may_hold_huge(data)
-        self._limit = limit
-        self._weight = 0
-        self._weighing = False
-        self._add_weight(len(data))
-        self._weighing = may_weigh(data, limit)
         try:
-            shallow = scan(data)
-            value = self._unpack(data)
-            if self._nested and not shallow and is_too_deep(value):
+            self.begin(data, allowance)
+            frame = scan(data, allowance)
+            value = self.read(data, frame)
+            if self._nested and not frame.shallow and is_too_deep(value, allowance):
                 raise Malformed(TOO_DEEP)
         except Malformed as error:
             raise GuestProtocolError(f"the guest sent a malformed value: {error}") from None
@@ -110,96 +83,60 @@ class Decoder:
             raise GuestProtocolError(f"the guest sent a malformed value: {kind}") from None
         finally:
             self.busy = False
+            self.end()
         return value
 
-    def _add_weight(self, weight: int) -> None:
-        self._weight += weight
-        if self._weight > self._limit:
-            raise ValueLimitExceeded(
-                f"the guest sent a value that takes more than {self._limit} bytes "
-                "(Limits.value_bytes)",
-                limit=self._limit,
-                used=self._weight,
-            )
-
-    def _weigh_list(self, items: list[Any]) -> list[Any]:
-        self._add_weight(CONTAINER_WEIGHT)
-        return items
-
-    def _weigh_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-        self._add_weight(CONTAINER_WEIGHT)
-        return self._checked_dict(pairs)
-
-    def _checked_dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-        self._check_keys([key for key, _ in pairs])
-        return dict(pairs)
-
-    def _check_keys(self, keys: list[Any]) -> None:
-        check_hashes(keys, len(keys))
-        if self._huge and self._decimals:
-            check_comparisons(keys)
-
-    def _big_int(self, data: bytes) -> object:
-        self._huge = self._huge or len(data) > HUGE_BYTES
-        return SCALARS[wire.INT](data)
-
-    def _decimal(self, data: bytes) -> object:
-        self._decimals = True
-        return SCALARS[wire.DECIMAL](data)
-
-    def _unpack(self, data: bytes) -> Any:
-        if self._weighing:
-            return self._unpackb(
-                data, list_hook=self._weigh_list, object_pairs_hook=self._weigh_dict
-            )
-        if self._careful:
-            return self._unpackb(data, object_pairs_hook=self._checked_dict)
-        return self._unpackb(data)
-
-    def _ext(self, code: int, data: bytes) -> object:
-        handler = self._handlers.get(code)
-        if handler is None:
-            raise Malformed(f"extension type {code}")
-        if self._weighing:
-            self._add_weight(CONTAINER_WEIGHT)
+    def extension(self, code: int, data: Buffer) -> object:
+        """See :class:`Reader`."""
         self._budget -= len(data)
         if self._budget < 0:
             raise Malformed("tuples, sets or dataclasses with too much data in too many levels")
-        return handler(data)
+        scalar = self._scalars.get(code)
+        if scalar is not None:
+            return scalar(bytes(data))
+        container = self._containers.get(code)
+        if container is None:
+            raise Malformed(f"extension type {code}")
+        self.simple = False
+        return container(data)
 
-    def _nest(self, data: bytes) -> Any:
+    def _big_int(self, data: bytes) -> object:
+        if len(data) > HUGE_BYTES:
+            self.simple = False
+        return SCALARS[wire.INT](data)
+
+    def _decimal(self, data: bytes) -> object:
+        self.simple = False
+        return SCALARS[wire.DECIMAL](data)
+
+    def _nest(self, data: Buffer) -> Any:
         """Decode the payload of an extension value."""
         if self._depth >= wire.MAX_DEPTH:
             raise Malformed(TOO_DEEP)
-        scan(data)
         self._depth += 1
-        value = self._unpack(data)
+        value = self.read(data)
         self._depth -= 1
         return value
 
-    def _items(self, data: bytes, counts: tuple[int, ...] = ()) -> list[Any]:
+    def _items(self, data: Buffer, counts: tuple[int, ...] = ()) -> list[Any]:
         items = self._nest(data)
         if type(items) is not list or (counts and len(items) not in counts):
             raise Malformed("an extension value without its array")
         return items
 
-    def _tuple(self, data: bytes) -> tuple[Any, ...]:
+    def _tuple(self, data: Buffer) -> tuple[Any, ...]:
         self._nested = True
         return tuple(self._items(data))
 
-    def _set(self, data: bytes) -> set[Any]:
+    def _set(self, data: Buffer) -> set[Any]:
         self._nested = True
-        items = self._items(data)
-        self._check_keys(items)
-        return set(items)
+        return self.set(self._items(data))
 
-    def _frozenset(self, data: bytes) -> frozenset[Any]:
+    def _frozenset(self, data: Buffer) -> frozenset[Any]:
         self._nested = True
-        items = self._items(data)
-        self._check_keys(items)
-        return frozenset(items)
+        return frozenset(self.set(self._items(data)))
 
-    def _enum(self, data: bytes) -> enum.Enum:
+    def _enum(self, data: Buffer) -> enum.Enum:
         name, member = self._items(data, (2,))
         cls = self.types.enums.get(name) if type(name) is str else None
         if cls is None:
@@ -211,7 +148,7 @@ class Decoder:
             return cls[member]
         raise Malformed(f"{shown(member)}, which is not a member of the enum {name}")
 
-    def _dataclass(self, data: bytes) -> object:
+    def _dataclass(self, data: Buffer) -> object:
         self._nested = True
         name, values = self._items(data, (2,))
         plan = self.types.dataclasses.get(name) if type(name) is str else None
@@ -228,7 +165,7 @@ class Decoder:
             object.__setattr__(made, field, value)
         return made
 
-    def _opaque(self, data: bytes) -> Opaque:
+    def _opaque(self, data: Buffer) -> Opaque:
         type_name, text = self._items(data, (2,))
         if type(type_name) is not str or type(text) is not str:
             raise Malformed("an opaque value without its texts")

@@ -13,7 +13,9 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from coilbox.codec import wire
-from coilbox.codec.nesting import TOO_DEEP, Malformed, is_too_deep, scan
+from coilbox.codec.allowance import UNBOUNDED, Allowance
+from coilbox.codec.frames import scan
+from coilbox.codec.nesting import ATOMS, TOO_DEEP, Malformed, is_small, is_too_deep
 from coilbox.codec.registry import TypeRegistry
 from coilbox.codec.scalars import (
     big_int,
@@ -37,6 +39,14 @@ _BASES: tuple[type[Any], ...] = (
 )
 
 
+# What packing them raises; RuntimeError if somebody changes a dict meanwhile.
+_BAD_VALUES = (ValueError, TypeError, OverflowError, RuntimeError)
+
+# The first byte of long arrays, maps and extension values, before a length of 32 bits.
+_ARRAY, _MAP, _EXTENSION = b"\xdd", b"\xdf", b"\xc9"
+_LONG = 1 << 16
+
+
 class _Refused(Exception):
     """A value that cannot cross. Its place is searched for afterwards."""
 
@@ -49,6 +59,8 @@ class Encoder:
         self.busy = False  # a property of a dataclass may encode, too
         self._depth = 0  # of packers at work
         self._nested = False  # whether a container went as an extension value
+        self._small = False  # whether what is being packed is known to be small
+        self._allowance: Allowance = UNBOUNDED
         self._packers: list[msgpack.Packer] = []
         self._makers: dict[type[Any], Callable[[Any], object]] = {
             int: big_int,
@@ -64,32 +76,61 @@ class Encoder:
             uuid.UUID: from_uuid,
         }
 
-    def encode(self, value: object, labels: Sequence[str] = ()) -> bytes:
+    def encode(self, value: object, labels: Sequence[str], allowance: Allowance) -> bytes:
         """Return ``value`` as bytes.
 
         Args:
             value: the value.
             labels: names for the items of the outermost list, for messages (``args[0]['x']``).
+            allowance: what may be done.
 
         Raises:
             UnsupportedValueError: the value, or one inside it, cannot cross.
+            BaseException: what its checkpoint raises.
         """
         self.busy = True
         self._depth = 0
-        self._nested = False
+        self._nested = self._small = False
+        self._allowance = allowance
         try:
             data = self._pack(value)
-            if not scan(data) and self._nested and is_too_deep(value):
+            if not scan(data, allowance).shallow and self._nested and is_too_deep(value, allowance):
                 raise Malformed(TOO_DEEP)
-        except (_Refused, Malformed, ValueError, TypeError, OverflowError) as error:
+        except (_Refused, Malformed, *_BAD_VALUES) as error:
+            self._small = False
             place, reason = self._find_bad(value, labels)
             raise UnsupportedValueError(f"{place}: {reason or error}") from None
         finally:
             self.busy = False
+            self._allowance = UNBOUNDED
         return data
 
     def _pack(self, value: object) -> bytes:
+        if self._small:
+            return self._pack_at_once(value)
+        if is_small(value):
+            self._small = True
+            try:
+                return self._pack_at_once(value)
+            finally:
+                self._small = False
+        parts: list[bytes] = []
+        self._pack_pieces(value, parts, 0)
+        return b"".join(parts)
+
+    def _pack_at_once(self, value: object) -> bytes:
         """Pack with the packer of the next level: one is busy while its default hook runs."""
+        depth = self._depth
+        self._deepen()
+        try:
+            return self._packers[depth].pack(value)  # type: ignore[no-any-return]
+        except UnicodeEncodeError:
+            self._depth = depth + 1
+            return self._packers[depth].pack(with_surrogates(value))  # type: ignore[no-any-return]
+        finally:
+            self._depth = depth
+
+    def _deepen(self) -> None:
         depth = self._depth
         if depth == len(self._packers):
             if depth > wire.MAX_DEPTH:
@@ -98,13 +139,47 @@ class Encoder:
                 msgpack.Packer(default=self._default, strict_types=True, buf_size=4096)
             )
         self._depth = depth + 1
-        try:
-            return self._packers[depth].pack(value)  # type: ignore[no-any-return]
-        except UnicodeEncodeError:
-            self._depth = depth + 1
-            return self._packers[depth].pack(with_surrogates(value))  # type: ignore[no-any-return]
-        finally:
-            self._depth = depth
+
+    def _pack_pieces(self, value: Any, parts: list[bytes], level: int) -> None:
+        """Pack a value that may be large, in pieces that let other threads run."""
+        self._allowance.done()
+        if is_small(value):
+            parts.append(self._pack(value))
+        elif level > wire.MAX_DEPTH:
+            raise _Refused(TOO_DEEP)
+        elif type(value) is list:
+            self._pack_list(value, parts, level)
+        elif type(value) is dict:
+            parts.append(_MAP + len(value).to_bytes(4, "big"))
+            for key, item in self._allowance.each(value.items()):
+                self._pack_pieces(key, parts, level + 1)
+                self._pack_pieces(item, parts, level + 1)
+        else:
+            depth = self._depth
+            self._deepen()
+            try:
+                made = self._default(value)
+            finally:
+                self._depth = depth
+            if isinstance(made, msgpack.ExtType) and len(made.data) >= _LONG:
+                parts.append(_EXTENSION + len(made.data).to_bytes(4, "big") + bytes((made.code,)))
+                parts.append(made.data)
+            else:
+                self._pack_pieces(made, parts, level)
+
+    def _pack_list(self, items: list[Any], parts: list[bytes], level: int) -> None:
+        count = len(items)
+        parts.append(_ARRAY + count.to_bytes(4, "big"))
+        for piece in self._allowance.pieces(items):
+            count -= len(piece)
+            if ATOMS.issuperset(map(type, piece)):
+                packed = self._pack_at_once(piece)
+                parts.append(packed[1 if len(piece) < 16 else 3 :])
+            else:
+                for item in piece:
+                    self._pack_pieces(item, parts, level + 1)
+        if count:
+            raise _Refused("cannot send a list that is changed meanwhile")
 
     def _default(self, value: Any) -> object:
         """Turn what MessagePack has no type for into something that it has."""
@@ -181,7 +256,7 @@ class Encoder:
         self._depth = 0
         try:
             self._pack(value)
-        except (_Refused, ValueError, TypeError, OverflowError) as error:
+        except (_Refused, *_BAD_VALUES) as error:
             return place, str(error)
         return place, ""
 

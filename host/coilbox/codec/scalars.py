@@ -14,11 +14,15 @@ import msgpack  # type: ignore[import-untyped]
 
 from coilbox.codec import wire
 from coilbox.codec.nesting import Malformed
-from coilbox.errors import UnsupportedValueError
+from coilbox.errors import UnsupportedValueError, ValueLimitExceeded
 
 # Of a date or time; bounds what hostile nesting in it can allocate. The longest part is the name
 # of a time zone.
 _FIELDS_BYTES = 512
+
+# Longer numbers would take more than some milliseconds in one piece.
+_INTEGER_BYTES = 1 << 22
+_DECIMAL_BYTES = 1 << 18
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,3}")
 _DECIMAL = re.compile(
@@ -70,7 +74,17 @@ def _timedelta(data: bytes) -> datetime.timedelta:
 
 
 def _big_int(data: bytes) -> int:
+    _check_size(data, "an integer", _INTEGER_BYTES)
     return int.from_bytes(data, "little", signed=True)
+
+
+def _check_size(data: bytes, what: str, limit: int) -> None:
+    if len(data) > limit:
+        raise ValueLimitExceeded(
+            f"the guest sent {what} of {len(data)} bytes; the longest that can cross has {limit}",
+            limit=limit,
+            used=len(data),
+        )
 
 
 def _surrogates(data: bytes) -> str:
@@ -78,6 +92,7 @@ def _surrogates(data: bytes) -> str:
 
 
 def _decimal(data: bytes) -> decimal.Decimal:
+    _check_size(data, "a Decimal", _DECIMAL_BYTES)
     if not _DECIMAL.fullmatch(data):
         raise Malformed("a Decimal that is not a number")
     return _EXACT.create_decimal(data.decode("ascii"))

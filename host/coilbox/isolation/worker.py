@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from resource import RUSAGE_SELF, getrusage
 from typing import Any, NoReturn
 
-from coilbox.bridge.encoding import Buffer, Reply
+from coilbox.bridge.encoding import Reply
 from coilbox.bridge.meter import value_too_large
+from coilbox.codec.frames import Buffer
 from coilbox.engines.protocol import Program, StopGuest
 from coilbox.errors import CoilboxError
 from coilbox.images import Image

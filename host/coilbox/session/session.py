@@ -22,8 +22,10 @@ from coilbox.errors import (
     EngineError,
     GuestCancelled,
     GuestError,
+    GuestException,
     GuestProtocolError,
     TimeLimitExceeded,
+    UnsupportedValueError,
 )
 from coilbox.limits import Limits, Usage
 from coilbox.results import Result, uncaught
@@ -156,12 +158,11 @@ class Session:
                 requests = (request,) if self._started else (self._start_request(), request)
                 data = self.guest.exchange(*requests)
                 self._started = True
-                reply = decode(data, self._types, self.limits.value_bytes)
+                value, error, exit_code = self._outcome(data)
             finally:
                 self._alarm = None
                 self.bridge.leave(before)
                 watchdog.disarm(alarm)
-            value, error, exit_code = _outcome(reply)
             if self.bridge.stopped:
                 raise GuestCancelled("stopped")  # the reply came with the stop: it is stopped
         except StopGuest as stop:
@@ -189,6 +190,23 @@ class Session:
             streams.stdout.truncated,
             streams.stderr.truncated,
         )
+
+    def _outcome(self, data: bytes) -> tuple[Any, GuestError | None, int]:
+        """Value, error and exit code of a reply; reading it counts as the guest's time."""
+        allowance = self.bridge.allowance
+        try:
+            reply = decode(data, self._types, allowance)
+        except UnsupportedValueError as error:
+            # The guest is as sound as after an exception: it may know what this machine does not.
+            return None, GuestException("ValueError", str(error)), 1
+        match reply:
+            case [0, value]:
+                return value, None, 0
+            case [1, description]:
+                return None, uncaught(description, allowance.checkpoint), 1
+            case [2, int(code)]:
+                return None, None, code & 0xFF
+        raise GuestProtocolError("the guest gave a reply outside the ABI")
 
     def _usage(self, start: Reading, streams: Streams) -> Usage:
         """The run's usage, which is added to the sandbox's totals, too."""
@@ -277,14 +295,3 @@ class Streams:
     stdout: CapturedOutput
     stderr: CapturedOutput
     seconds: float = math.inf
-
-
-def _outcome(reply: object) -> tuple[Any, GuestError | None, int]:
-    match reply:
-        case [0, value]:
-            return value, None, 0
-        case [1, description]:
-            return None, uncaught(description), 1
-        case [2, int(code)]:
-            return None, None, code & 0xFF
-    raise GuestProtocolError("the guest gave a reply outside the ABI")
