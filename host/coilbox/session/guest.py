@@ -105,7 +105,7 @@ class Guest(Protocol):
 
     @property
     def cpu_clock(self) -> Callable[[], float] | None:
-        """Tells the CPU seconds that the limit counts, to any thread; None: this thread's own."""
+        """Tells any thread the CPU seconds that the guest takes besides this one's, or None."""
 
     def close(self) -> None:
         """Free everything. Calling it twice is allowed."""

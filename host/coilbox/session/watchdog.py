@@ -64,11 +64,10 @@ class Alarm:
         self.check_at = now + min(seconds, cpu_seconds)
         self._cpu_clock: Callable[[], float] | None = None
         if cpu_seconds < seconds:
-            if cpu_clock is None:
-                clock = time.pthread_getcpuclockid(threading.get_ident())
-                cpu_clock = functools.partial(time.clock_gettime, clock)
-            self._cpu_clock = cpu_clock
-            self._cpu_end = cpu_clock() + cpu_seconds
+            clock = time.pthread_getcpuclockid(threading.get_ident())
+            own = functools.partial(time.clock_gettime, clock)
+            self._cpu_clock = own if cpu_clock is None else lambda: own() + cpu_clock()
+            self._cpu_end = self._cpu_clock() + cpu_seconds
 
     def due(self, now: float) -> bool:
         """Whether the guest has to be stopped; if not, when to look again is in ``check_at``."""
@@ -110,7 +109,7 @@ class Watchdog:
     ) -> Alarm:
         """Call ``stop`` after ``seconds``, again and again until disarmed.
 
-        CPU time counts too, the calling thread's if ``cpu_clock`` is None, and Ctrl-C if this is
+        CPU time counts too, the calling thread's and that of ``cpu_clock``, and Ctrl-C if this is
         the main thread.
 
         Raises:
