@@ -88,6 +88,10 @@ class PartError(SetupError):
     """A part of the guest could not be fetched or is not what ``parts.lock`` says."""
 
 
+class PackageError(SetupError):
+    """A package cannot be had for the guest; the message names it and what it lacks."""
+
+
 class CacheError(SetupError):
     """The cache folder cannot be used: its owner, its mode, or a full disk."""
 

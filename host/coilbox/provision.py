@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coilbox.errors import ImageError, UsageError
 from coilbox.images.image import Image
-from coilbox.images.names import Reference, check_name, give_name, is_path
+from coilbox.images.names import Reference, check_name, give_name, is_path, lock_path
+from coilbox.images.package_build import name_for, write_package_build
 from coilbox.images.store import ImageStore
 from coilbox.support.checks import checked_path
 from coilbox.support.locks import ForkSafeLock
@@ -61,6 +64,9 @@ def build_image(
     name: str | None = None,
     hash_seed: int | None = None,
     force: bool = False,
+    packages: Sequence[str] = (),
+    lock: Path | None = None,
+    locked: bool = False,
     store: ImageStore | None = None,
     progress: Progress | None = None,
 ) -> Image:
@@ -71,6 +77,10 @@ def build_image(
         name: what the image is called from now on.
         hash_seed: the seed of string hashes; None is random for each build.
         force: build it even if it is there.
+        packages: packages to add to the build, as pip takes them, or files of wheels. The image
+            is then named after them if ``name`` is None.
+        lock: the lock file of ``packages``: read if it is there, written otherwise.
+        locked: refuse to resolve packages anew.
         store: where the image goes; the user's cache if None.
         progress: where the build shows itself; None chooses by what stderr is.
 
@@ -79,12 +89,18 @@ def build_image(
         ImageError: ``word`` means nothing.
         BuildError: the image could not be built.
         PartError: a part could not be fetched.
+        PackageError: a package cannot be had for the guest.
         CacheError: the cache cannot be used.
     """
+    if packages and name is None:
+        name = name_for(packages)
     if name is not None:
         check_name(name)
     store = store or ImageStore()
     reference = store.resolve(word)
+    if packages and name is not None:
+        path = write_package_build(reference, name, packages, lock, store.cache)
+        reference = Reference(name, build=path)
     build = reference.build
     if build is None:
         if force or name is not None or hash_seed is not None:
@@ -98,14 +114,21 @@ def build_image(
     wanted = Reference(name or reference.name, build=build, hash_seed=hash_seed)
     image = None if force else store.find(wanted)
     if image is None:
-        image = _build(store, wanted, force=force, progress=progress)
+        image = _build(store, wanted, force=force, locked=locked, progress=progress)
+    if packages and lock is not None:
+        shutil.copyfile(lock_path(build), lock)
     if name is not None:
         give_name(name, image.key, build, hash_seed, store.cache)
     return image
 
 
 def _build(
-    store: ImageStore, reference: Reference, *, force: bool, progress: Progress | None = None
+    store: ImageStore,
+    reference: Reference,
+    *,
+    force: bool,
+    locked: bool = False,
+    progress: Progress | None = None,
 ) -> Image:
     from coilbox.support.progress import progress_for
     from coilbox_guest import build
@@ -117,6 +140,7 @@ def _build(
         cache=store.cache,
         progress=progress or progress_for(),
         force=force,
+        locked=locked,
     )
     image = store.find(reference)
     if image is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from coilbox.images.guest_build import PAGE, GuestBuild
 from coilbox.support.cache import sha256_file
 from coilbox.support.progress import Progress
 from coilbox_guest.link import LinkResult, LinkSpec, SharedLibrary, link
+from coilbox_guest.packages.emscripten import ADAPTERS
+from coilbox_guest.packages.prepare import ExtensionModule
 from coilbox_guest.passes.safepoints import add_safepoints
 from coilbox_guest.passes.stack_safety import StackBudget, make_stack_safe
 from coilbox_guest.tailcall.build_step import compile_tail_calls, opcode_table
@@ -49,13 +51,18 @@ class LinkedModule:
 
 
 def make_module(
-    build: GuestBuild, parts: Mapping[str, Path], work: Path, progress: Progress
+    build: GuestBuild,
+    parts: Mapping[str, Path],
+    modules: Sequence[ExtensionModule],
+    work: Path,
+    progress: Progress,
 ) -> LinkedModule:
     """Compile, link and transform the guest.
 
     Args:
         build: the guest build.
         parts: unpacked parts by member name.
+        modules: extension modules of packages.
         work: a folder for the linker, used by one build at a time.
         progress: shows the steps.
 
@@ -63,10 +70,11 @@ def make_module(
         BuildError: it does not compile, link or transform; the message says why.
     """
     work.mkdir(parents=True, exist_ok=True)
-    sources = [*sorted(GUEST_C.glob("*.c")), *_static_modules(build, work)]
+    sources = [*sorted(GUEST_C.glob("*.c")), *_static_modules(build, modules, work)]
+    libraries = [*_libraries(build, parts), *(module.library for module in modules)]
     spec = LinkSpec(
         sources=tuple(sources),
-        libraries=tuple(_libraries(build, parts)),
+        libraries=tuple(libraries),
         exports=EXPORTS,
         include=(parts["include"],),
         symbols=(POLL_PAGE,),
@@ -111,11 +119,13 @@ def _libraries(build: GuestBuild, parts: Mapping[str, Path]) -> list[SharedLibra
     return found
 
 
-def _static_modules(build: GuestBuild, work: Path) -> list[Path]:
-    """The C files of the static modules, and a generated one that registers them."""
-    if not build.static_modules:
+def _static_modules(
+    build: GuestBuild, modules: Sequence[ExtensionModule], work: Path
+) -> list[Path]:
+    """The C files of the static modules, and a generated one that registers all modules."""
+    if not build.static_modules and not modules:
         return []
-    sources = []
+    sources = [ADAPTERS] if modules else []
     for module in build.static_modules:
         for name in module.sources:
             path = build.file(name)
@@ -123,6 +133,7 @@ def _static_modules(build: GuestBuild, work: Path) -> list[Path]:
                 raise BuildError(f"static module {module.name}: there is no file {path}")
             sources.append(path)
     starts = [(m.name, f"PyInit_{m.name.rpartition('.')[2]}") for m in build.static_modules]
+    starts += [(module.name, module.init) for module in modules]
     inittab = work / "inittab.c"
     inittab.write_text(
         _INITTAB.format(

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from coilbox_guest.parts.lock import Component, Lock, Part, Tool, load_lock
+from coilbox_guest.parts.lock import Component, Part, Tool, load_lock
 
 NOTICE_FILE = Path(__file__).with_name("NOTICE")
 _HEAD = """\
@@ -25,10 +25,10 @@ those of what it incorporates, is in the guest at /usr/lib/python3.14/LICENSE.tx
 """
 
 
-def notice_text(lock: Lock) -> str:
-    """The text of ``NOTICE``."""
+def notice_text(made_of: Sequence[Part | Tool]) -> str:
+    """The text of ``NOTICE`` for what a guest is made of."""
     lines = [_HEAD]
-    for item in lock.items:
+    for item in made_of:
         lines.append(f"{item.package} {item.version}: {item.licence}")
         lines.append(f"    {item.use}")
         for component in item.components:
@@ -37,11 +37,11 @@ def notice_text(lock: Lock) -> str:
     return "\n".join(lines)
 
 
-def sbom(lock: Lock, variant: str, key: str, hashes: dict[str, str]) -> bytes:
+def sbom(made_of: Sequence[Part | Tool], variant: str, key: str, hashes: dict[str, str]) -> bytes:
     """A CycloneDX 1.6 bill of materials for an image; the same for the same image.
 
     Args:
-        lock: the parts.
+        made_of: parts, tools and packages.
         variant: name of the guest build.
         key: the image's key.
         hashes: SHA-256 of each of the image's other files.
@@ -70,8 +70,8 @@ def sbom(lock: Lock, variant: str, key: str, hashes: dict[str, str]) -> bytes:
                 ],
             }
         },
-        "components": list(_components(lock)),
-        "dependencies": [{"ref": "image", "dependsOn": [_reference(item) for item in lock.items]}],
+        "components": list(_components(made_of)),
+        "dependencies": [{"ref": "image", "dependsOn": [_reference(item) for item in made_of]}],
     }
     return (json.dumps(document, indent=1) + "\n").encode()
 
@@ -80,8 +80,8 @@ def _reference(item: Part | Tool) -> str:
     return f"pkg:pypi/{item.package}@{item.version}"
 
 
-def _components(lock: Lock) -> Iterator[dict[str, Any]]:
-    for item in lock.items:
+def _components(made_of: Sequence[Part | Tool]) -> Iterator[dict[str, Any]]:
+    for item in made_of:
         found: dict[str, Any] = {
             "type": "library",
             "bom-ref": _reference(item),
@@ -109,4 +109,4 @@ def _inner(item: Part | Tool, component: Component) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    NOTICE_FILE.write_text(notice_text(load_lock()), encoding="utf-8")
+    NOTICE_FILE.write_text(notice_text(load_lock().items), encoding="utf-8")

@@ -20,6 +20,8 @@ from coilbox_guest.stage import StageGuest, StageProgram
 
 GUEST_PYTHON = Path(__file__).with_name("guest") / "python"
 STDLIB_PATH = "/usr/lib/python3.14"
+SITE_PACKAGES = "site-packages"
+"""Where packages lie, below the standard library's folder."""
 _FIXED_DATE = (2020, 1, 1, 0, 0, 0)  # of every entry; the year of stage.BUILD_TIME
 _PREFIX = "python-stdlib/"
 
@@ -96,7 +98,7 @@ def collect(archive: Path, tzdata: Path) -> dict[str, bytes]:
             content = tar.extractfile(member)
             assert content is not None  # a regular file
             files[name] = content.read()
-    for root, prefix in ((GUEST_PYTHON, ""), (tzdata, "site-packages/tzdata/")):
+    for root, prefix in ((GUEST_PYTHON, ""), (tzdata, f"{SITE_PACKAGES}/tzdata/")):
         for path in sorted(root.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 name = prefix + path.relative_to(root).as_posix()
@@ -107,23 +109,28 @@ def collect(archive: Path, tzdata: Path) -> dict[str, bytes]:
 
 
 def compile_all(
-    files: Mapping[str, bytes], stage: StageProgram, source_only: Path, progress: Progress
+    files: Mapping[str, bytes],
+    stage: StageProgram,
+    stdlib: Path,
+    progress: Progress,
+    what: str = "the standard library",
 ) -> dict[str, bytes]:
     """Compile the Python files in the guest; the ``.pyc`` files by path.
 
     Args:
-        files: what :func:`collect` gave.
+        files: contents by path below the standard library's folder.
         stage: the linked module.
-        source_only: a ``stdlib.zip`` of the same files, for the guest to start from.
+        stdlib: a ``stdlib.zip`` for the guest to start from; it may be without ``.pyc`` files.
         progress: shows how far it is.
+        what: names the files.
     """
     names = sorted(name for name in files if name.endswith(".py"))
     batches = list(_batches(names, files))
-    with progress.task("Compiling the standard library", len(batches)) as task:
+    with progress.task(f"Compiling {what}", len(batches)) as task:
 
         def work(mine: Sequence[list[str]]) -> dict[str, bytes]:
             done: dict[str, bytes] = {}
-            with StageGuest(stage, source_only, {"PYTHONHASHSEED": "0"}, 0) as guest:
+            with StageGuest(stage, stdlib, {"PYTHONHASHSEED": "0"}, 0) as guest:
                 guest.boot()
                 guest.request([1, _COMPILER, "<compiler>", [], None, 1])
                 for batch in mine:
@@ -157,6 +164,12 @@ def pyc_name(name: str) -> str:
     folder, _, file = name.rpartition("/")
     start = f"{folder}/" if folder else ""
     return f"{start}__pycache__/{file.removesuffix('.py')}.cpython-314.pyc"
+
+
+def unzipped(path: Path) -> dict[str, bytes]:
+    """The files of an archive that :func:`zip_bytes` made."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:

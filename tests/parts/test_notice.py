@@ -12,13 +12,13 @@ KEY = "0123456789abcdef" * 4
 
 
 def test_notice_is_up_to_date() -> None:
-    assert NOTICE_FILE.read_text() == notice_text(load_lock()), (
+    assert NOTICE_FILE.read_text() == notice_text(load_lock().items), (
         "run: python -m coilbox_guest.notice"
     )
 
 
 def test_notice_names_everything() -> None:
-    text = notice_text(load_lock())
+    text = notice_text(load_lock().items)
     for name in (
         "CPython 3.14.0: PSF-2.0",
         "SQLite",
@@ -32,8 +32,8 @@ def test_notice_names_everything() -> None:
 
 def test_sbom() -> None:
     lock = load_lock()
-    data = sbom(lock, "default", KEY, {"guest.wasm": "ab" * 32})
-    assert data == sbom(lock, "default", KEY, {"guest.wasm": "ab" * 32})
+    data = sbom(lock.items, "default", KEY, {"guest.wasm": "ab" * 32})
+    assert data == sbom(lock.items, "default", KEY, {"guest.wasm": "ab" * 32})
     document = json.loads(data)
     assert document["bomFormat"] == "CycloneDX"
     assert document["specVersion"] == "1.6"

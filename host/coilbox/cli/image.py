@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coilbox.cli import exits
-from coilbox.cli.words import image_words
+from coilbox.cli.words import image_option, image_words
 from coilbox.support.units import format_size
 
 if TYPE_CHECKING:
@@ -25,7 +25,22 @@ def command() -> None:
 
 
 @command.command("build")
-@image_words
+@click.argument("words", nargs=-1, metavar="[IMAGE]")
+@image_option
+@click.option(
+    "--with",
+    "packages",
+    metavar="PACKAGE ...",
+    multiple=True,
+    help="Add packages, as pip takes them, or files of wheels; all further arguments are such.",
+)
+@click.option(
+    "--lock",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The lock file of --with: read if it is there, else written.",
+)
+@click.option("--locked", is_flag=True, help="Take no version that is not in the lock file.")
 @click.option("--name", metavar="NAME", help="What the image is called from now on.")
 @click.option("--force", is_flag=True, help="Build it even if it is there.")
 @click.option(
@@ -36,18 +51,44 @@ def command() -> None:
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @_json
 def build(
-    image: str, name: str | None, force: bool, hash_seed: int | None, quiet: bool, as_json: bool
+    words: tuple[str, ...],
+    image: str | None,
+    packages: tuple[str, ...],
+    lock: Path | None,
+    locked: bool,
+    name: str | None,
+    force: bool,
+    hash_seed: int | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Build an image, if it is not there.
 
     IMAGE is a guest build: a YAML file, or the name of one that comes with coilbox. A name that
     was given to an image builds it again, from the same file.
+
+    \b
+    With packages, for example:
+      coilbox image build --with 'pydantic>=2' msgspec ./my.whl --name data
     """
     from coilbox.provision import build_image
     from coilbox.support.progress import progress_for
 
+    if packages:
+        packages, words = (*packages, *words), ()
+    elif lock is not None:
+        raise click.UsageError("--lock goes with --with; a guest build has its lock file beside it")
+    if len(words) + (image is not None) > 1:
+        raise click.UsageError("give the image once, as IMAGE or with --image")
     built = build_image(
-        image, name=name, hash_seed=hash_seed, force=force, progress=progress_for(quiet=quiet)
+        image or (words[0] if words else "default"),
+        name=name,
+        hash_seed=hash_seed,
+        force=force,
+        packages=packages,
+        lock=lock,
+        locked=locked,
+        progress=progress_for(quiet=quiet),
     )
     if as_json:
         _print_json(_facts(built))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
-from coilbox.images.names import BUILD_FILES, shipped_builds
+from coilbox.images.names import BUILD_FILES, WHEEL, lock_path, shipped_builds
 from coilbox.support.yamlfile import load_yaml
 
 PAGE = 65536
@@ -90,6 +90,11 @@ class GuestBuild(_Strict):
     shared_libraries: list[SharedLibraryFile] = Field(
         default_factory=list, description="Further wasm libraries, linked beside CPython's."
     )
+    packages: list[str] = Field(
+        default_factory=list,
+        description="Packages of the guest, as pip takes them: 'pydantic>=2', or a wheel's file, "
+        "relative to the guest build file. Versions are kept in a lock file beside it.",
+    )
     stack_bytes: int = Field(
         1 << 20,
         ge=128 << 10,
@@ -109,7 +114,7 @@ class GuestBuild(_Strict):
         description="Transformations of the linked module, in the order they are applied.",
     )
     tail_calls: TailCalls = Field(default=TailCalls(), description="What the pass tail-calls does.")
-    _folder: Path = PrivateAttr(default=Path())
+    _path: Path = PrivateAttr(default=Path("guest.yaml"))
     _bases: tuple[Path, ...] = PrivateAttr(default=())
 
     @field_validator("extends")
@@ -123,10 +128,10 @@ class GuestBuild(_Strict):
                 raise ValueError(f"guest builds extend one another in a circle: {shown}")
         return value
 
-    def located(self, folder: Path) -> GuestBuild:
-        """The same build, with relative file names taken from a folder."""
+    def located(self, path: Path) -> GuestBuild:
+        """The same build, with relative file names taken from its own file's folder."""
         copy = self.model_copy()
-        copy._folder = folder
+        copy._path = path
         return copy
 
     def added_to(self, base: GuestBuild, file: Path) -> GuestBuild:
@@ -139,9 +144,9 @@ class GuestBuild(_Strict):
         own = {name: getattr(self, name) for name in self.model_fields_set}
         for name, value in own.items():
             if isinstance(value, list):
-                own[name] = _joined(getattr(base._seen_from(self._folder), name), value)
-        merged = base._seen_from(self._folder).model_copy(update=own)
-        merged._folder = self._folder
+                own[name] = _joined(getattr(base._seen_from(self._path.parent), name), value)
+        merged = base._seen_from(self._path.parent).model_copy(update=own)
+        merged._path = self._path
         merged._bases = (file, *base._bases)
         return merged
 
@@ -158,7 +163,14 @@ class GuestBuild(_Strict):
         libraries = [
             item.model_copy(update={"file": seen(item.file)}) for item in self.shared_libraries
         ]
-        return self.model_copy(update={"static_modules": modules, "shared_libraries": libraries})
+        packages = [seen(item) if item.endswith(WHEEL) else item for item in self.packages]
+        return self.model_copy(
+            update={
+                "static_modules": modules,
+                "shared_libraries": libraries,
+                "packages": packages,
+            }
+        )
 
     @property
     def bases(self) -> tuple[Path, ...]:
@@ -167,7 +179,18 @@ class GuestBuild(_Strict):
 
     def file(self, name: str) -> Path:
         """A file that the build names."""
-        return self._folder / name
+        return self._path.parent / name
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock file of its packages: beside the guest build file."""
+        return lock_path(self._path)
+
+    def requirements(self) -> tuple[str, ...]:
+        """Its packages, with whole paths of wheels."""
+        return tuple(
+            str(self.file(item)) if item.endswith(WHEEL) else item for item in self.packages
+        )
 
     def files(self) -> list[Path]:
         """All files that the build names, in its order."""
@@ -187,7 +210,7 @@ def load_config(path: Path) -> GuestBuild:
 
 def _load(path: Path, chain: tuple[Path, ...]) -> GuestBuild:
     chain = (*chain, path)
-    build = load_yaml(path, GuestBuild, chain).located(path.parent)
+    build = load_yaml(path, GuestBuild, chain).located(path)
     if build.extends is None:
         return build
     base = _base_file(build.extends, path.parent)

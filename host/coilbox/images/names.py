@@ -23,6 +23,10 @@ BUILD_FILES = (".yaml", ".yml")
 """How the names of guest build files end."""
 
 
+WHEEL = ".whl"
+"""How the names of wheels end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The meaning of a word for an image: a folder, a key, or a guest build.
@@ -47,6 +51,11 @@ class Reference:
 def shipped_builds() -> dict[str, Path]:
     """The guest builds that come with coilbox, by name."""
     return {path.stem: path for path in sorted((configs() / "guest").glob("*.yaml"))}
+
+
+def lock_path(build: Path) -> Path:
+    """The lock file of a guest build's packages: beside the guest build file."""
+    return build.with_suffix(".lock")
 
 
 def is_path(word: str) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from coilbox.images.names import lock_path
 from coilbox.support.cache import key_of
 from coilbox.support.resources import guest_builder
 from coilbox.support.sources import source_digest, source_files
@@ -57,3 +58,6 @@ def _files(config: Path) -> Iterator[tuple[str, Path]]:
     yield "config", config
     for number, path in enumerate(others):
         yield f"file {number}", path
+    lock = lock_path(config)
+    if lock.is_file():
+        yield "packages", lock

@@ -12,6 +12,10 @@ _MASK = 0xFFFFFFFF
 _CONST = BY_NAME["i32.const"]
 _GET = BY_NAME["global.get"]
 _ADD = BY_NAME["i32.add"]
+_SUB = BY_NAME["i32.sub"]
+_LOCAL_GET = BY_NAME["local.get"]
+_LOCAL_SET = BY_NAME["local.set"]
+_LOCAL_TEE = BY_NAME["local.tee"]
 _STORE = BY_NAME["i32.store"]
 _FILL = BY_NAME["memory.fill"]
 _END = BY_NAME["end"]
@@ -35,11 +39,14 @@ class Image:
 
 
 def evaluate(code: list[Instr], get_global: Callable[[int], int], image: Image | None) -> list[int]:
-    """Run straight-line code of i32 constants, globals, additions and, given an image, stores.
+    """Run straight-line code of i32 constants, globals, sums and, given an image, stores.
+
+    Relocation code that an optimiser has rewritten keeps addresses in locals.
 
     Returns the stack: one value for a constant expression. Raises LinkError for anything else.
     """
     stack: list[int] = []
+    local: dict[int, int] = {}
     try:
         for instr in code:
             op = instr[0]
@@ -50,6 +57,15 @@ def evaluate(code: list[Instr], get_global: Callable[[int], int], image: Image |
             elif op == _ADD:
                 right = stack.pop()
                 stack.append((stack.pop() + right) & _MASK)
+            elif op == _SUB:
+                right = stack.pop()
+                stack.append((stack.pop() - right) & _MASK)
+            elif op == _LOCAL_GET:
+                stack.append(local.get(instr[1], 0))
+            elif op == _LOCAL_SET:
+                local[instr[1]] = stack.pop()
+            elif op == _LOCAL_TEE:
+                local[instr[1]] = stack[-1]
             elif op == _STORE and image is not None:
                 value = stack.pop()
                 image.write(stack.pop() + instr[2], value.to_bytes(4, "little"))

@@ -147,9 +147,12 @@ class _Merge:
         }
         for unit, library in enumerate(self.libraries, 1):
             values: dict[int, int] = {}
+            own = library.data_symbols()
             for index, item in enumerate(library.global_imports):
                 if item.module == "GOT.mem":
                     found = data.get(item.name)
+                    if item.name in own:  # comes first, as a function does
+                        found = library.memory_base + own[item.name]
                     if found is None and item.name in self.exports:
                         found = self.address(item.name)
                     if found is None:

@@ -42,10 +42,16 @@ class Symbols:
         self._types: list[list[int]] = [unit.function_types() for unit in self.units]
         self._constructors = constructors
         self._defined: dict[str, FunctionRef] = {}
+        self._own: list[dict[str, FunctionRef]] = []
         for number, unit in enumerate(self.units):
-            for item in unit.exports:
-                if item.kind == FUNC and item.index >= len(self.imports[number]):
-                    self._defined.setdefault(item.name, FunctionRef(number, item.index))
+            own = {
+                item.name: FunctionRef(number, item.index)
+                for item in unit.exports
+                if item.kind == FUNC and item.index >= len(self.imports[number])
+            }
+            self._own.append(own)
+            for name, ref in own.items():
+                self._defined.setdefault(name, ref)
         self.unresolved: dict[str, set[str]] = {}
 
     def type_of(self, ref: FunctionRef) -> FuncType:
@@ -55,8 +61,11 @@ class Symbols:
         return self.units[ref.unit].types[self._types[ref.unit][ref.function]]
 
     def named(self, name: str, unit: int) -> FunctionRef | None:
-        """The definition of a name that `unit` needs; a lack is noted in `unresolved`."""
-        ref = self._defined.get(name)
+        """The definition of a name that `unit` needs; a lack is noted in `unresolved`.
+
+        A library's own definition comes first: two libraries may export the same name.
+        """
+        ref = self._own[unit].get(name) or self._defined.get(name)
         if ref is None:
             self.unresolved.setdefault(name, set()).add(self.names[unit])
         return ref

@@ -17,7 +17,7 @@ from pathlib import Path
 from coilbox.errors import CacheError, PartError
 from coilbox.support.cache import Cache, sha256_file
 from coilbox.support.progress import Progress
-from coilbox_guest.parts.lock import Part
+from coilbox_guest.parts.lock import PinnedFile
 
 _STUB = Path(__file__).with_name("build_stub").absolute()
 _NO_NETWORK = re.compile(
@@ -28,11 +28,11 @@ _NO_NETWORK = re.compile(
 _LAST_LINES = 6
 
 
-def fetch(part: Part, cache: Cache, progress: Progress) -> Path:
+def fetch(part: PinnedFile, cache: Cache, progress: Progress) -> Path:
     """The part's file, from the cache or by pip; its hash is right.
 
     Raises:
-        PartError: it could not be fetched, or is not what ``parts.lock`` says.
+        PartError: it could not be fetched, or is not what is pinned.
         CacheError: the disk is full.
     """
 
@@ -47,7 +47,7 @@ def fetch(part: Part, cache: Cache, progress: Progress) -> Path:
         if found != [part.file]:
             raise PartError(
                 f"pip fetched {', '.join(found) or 'nothing'} for {part.package} {part.version}, "
-                f"but parts.lock names {part.file}"
+                f"but {part.pinned_by} names {part.file}"
             )
         verify(part, folder / part.file)
 
@@ -55,25 +55,25 @@ def fetch(part: Part, cache: Cache, progress: Progress) -> Path:
     return entry.file(part.file)
 
 
-def verify(part: Part, path: Path) -> None:
+def verify(part: PinnedFile, path: Path) -> None:
     """Check a part's file.
 
     Raises:
-        PartError: it is not the file that ``parts.lock`` pins.
+        PartError: it is not the file that is pinned.
     """
     found = sha256_file(path)
     if found != part.sha256:
         raise PartError(_mismatch(part, f"its SHA-256 is {found}, "))
 
 
-def _mismatch(part: Part, found: str = "") -> str:
+def _mismatch(part: PinnedFile, found: str = "") -> str:
     return (
-        f"{part.file} is not the file that parts.lock pins: {found}expected {part.sha256}; "
+        f"{part.file} is not the file that {part.pinned_by} pins: {found}expected {part.sha256}; "
         "the package index or something on the way to it gives out another file"
     )
 
 
-def _run_pip(part: Part, folder: Path, work: Path, cache: Cache) -> None:
+def _run_pip(part: PinnedFile, folder: Path, work: Path, cache: Cache) -> None:
     work.mkdir(mode=0o700)
     requirements = work / "requirements.txt"
     requirements.write_text(
@@ -85,7 +85,7 @@ def _run_pip(part: Part, folder: Path, work: Path, cache: Cache) -> None:
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--no-build-isolation"),
         *("--require-hashes", "--disable-pip-version-check", "--no-input", "--progress-bar=off"),
         # Only the log tells of an index that cannot be reached.
-        *(only, part.package, "--log", str(log), "--dest", str(folder)),
+        *(only, part.package, *part.pip_options, "--log", str(log), "--dest", str(folder)),
         *("--requirement", str(requirements)),
     ]
     path = [str(_STUB), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -111,7 +111,7 @@ def _run_pip(part: Part, folder: Path, work: Path, cache: Cache) -> None:
         _explain(part, done.stdout.decode(errors="replace"), logged, cache)
 
 
-def _explain(part: Part, output: str, logged: str, cache: Cache) -> None:
+def _explain(part: PinnedFile, output: str, logged: str, cache: Cache) -> None:
     what = f"{part.package} {part.version}"
     if "No module named pip" in output:
         raise PartError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from coilbox.errors import PartError
 
@@ -21,17 +21,36 @@ class Component:
     licence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A file of a package that is fetched.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedFile:
+    """A file of a package, of a certain version and content.
 
     Attributes:
-        name: what coilbox calls it.
         package: its package's name.
         version: its package's version.
         file: name of the file.
-        size: bytes of the file.
+        size: bytes of the file; if not known, about so many.
         sha256: digest of the file, hexadecimal.
+        pinned_by: what pins it, for messages.
+        pip_options: options by which pip finds it.
+    """
+
+    pinned_by: ClassVar[str] = "parts.lock"
+    pip_options: ClassVar[tuple[str, ...]] = ()
+
+    package: str
+    version: str
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part(PinnedFile):
+    """A file that is fetched for every guest.
+
+    Attributes:
+        name: what coilbox calls it.
         licence: the package's licence, an SPDX expression.
         use: what it is for.
         members: for each name after unpacking, the member of the archive; a folder ends in ``/``,
@@ -40,11 +59,6 @@ class Part:
     """
 
     name: str
-    package: str
-    version: str
-    file: str
-    size: int
-    sha256: str
     licence: str
     use: str
     members: tuple[tuple[str, str], ...]
