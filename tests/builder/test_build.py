@@ -57,7 +57,7 @@ def failing_build(tmp_path: Path, text: str) -> str:
     build = load_config(tmp_path / "x.yaml")
     parts = {"libpython3.14.so": tmp_path / "lib.so", "include": tmp_path}
     with pytest.raises(BuildError) as caught:
-        make_module(build, parts, tmp_path / "work", Silent())
+        make_module(build, parts, (), tmp_path / "work", Silent())
     return str(caught.value).replace(str(tmp_path), "TMP")
 
 
@@ -75,8 +75,8 @@ def linked(image: Image) -> tuple[bytes, int]:
     """The linked module, from the steps of the session's image or made now."""
     from coilbox_guest.build import _Pipeline
 
-    pipeline = _Pipeline(load_config(DEFAULT), load_lock(), Cache(), Silent())
-    entry = pipeline._linked(pipeline._prepare())
+    pipeline = _Pipeline(load_config(DEFAULT), load_lock(), (), Cache(), Silent())
+    entry = pipeline._linked(pipeline._prepare(), ())
     return entry.file("guest.wasm").read_bytes(), entry.manifest["poll_page"]
 
 

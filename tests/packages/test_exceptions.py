@@ -14,7 +14,7 @@ import pytest
 from coilbox.wasm import Module
 from coilbox_guest.link import LinkError
 from coilbox_guest.link.exceptions import has_exceptions, lower_exceptions
-from fuzzing import seeds
+from tests.fuzzing import seeds
 
 from .exception_modules import Generator
 
