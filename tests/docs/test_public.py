@@ -23,7 +23,8 @@ PUBLIC = {
         EngineError ExtensionError FileSizeLimitExceeded Frame GuestCancelled GuestClock GuestError
         GuestException GuestProtocolError GuestTrap HostCallBytesLimitExceeded
         HostCallLimitExceeded Image ImageError LimitExceeded Limits MemoryLimitExceeded
-        Mount Opaque OpenFilesLimitExceeded Output OutputLimitExceeded PartError
+        Mount Opaque OpenFilesLimitExceeded Output OutputLimitExceeded PackageError
+        PartError
         RecursionLimitExceeded Result RunStream Sandbox SandboxBusyError SandboxClosedError
         SandboxStoppedError Scratch SetupError TimeLimitExceeded UnsupportedValueError Usage
         UsageError ValueLimitExceeded WorkerCrashed WrittenBytesLimitExceeded
