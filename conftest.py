@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import tomllib
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,11 +25,9 @@ from coilbox import Image, Limits, Sandbox, open_image
 from coilbox.engines import ENGINE_NAMES, is_compiled
 from coilbox.engines.native import NativeEngine
 from coilbox.engines.native.library import supported
-from coilbox.support.cache import Cache, key_of
 from coilbox.support.progress import progress_for
-from tests.tools import assemble, python_module, seek_beside_python, tool
+from tests.tools import seek_beside_python
 
-REQUIREMENTS = Path(__file__).parent / "tests" / "wheels" / "requirements.txt"
 TIER = "quick"
 """How the native engine's code is compiled if there is none: the tier that takes least time."""
 PATIENT = Limits(wall_seconds=300)
@@ -172,65 +168,6 @@ def sandbox(image: Image, engine: str, isolation: str) -> Iterator[SandboxFactor
 def box(sandbox: SandboxFactory) -> Sandbox:
     """One sandbox with nothing granted."""
     return sandbox()
-
-
-@pytest.fixture(scope="session")
-def libpython() -> bytes:
-    """CPython's shared library as it is published: the largest module that the tools read."""
-    from coilbox_guest.parts import load_lock, obtain
-
-    return obtain(load_lock(), Cache(), progress_for())["libpython3.14.so"].read_bytes()
-
-
-@pytest.fixture(scope="session")
-def zig_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work folder of the tests' own with the builder's zig cache, where the C library is."""
-    shared = Cache().root / "work" / "link" / "zig-cache"
-    shared.mkdir(parents=True, exist_ok=True)
-    folder = tmp_path_factory.mktemp("zig")
-    (folder / "zig-cache").symlink_to(shared)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def wat() -> Callable[[str], bytes]:
-    """Assemble WebAssembly text with wasm-tools."""
-    tool("wasm-tools")  # skips here, so that no test is half done
-    return assemble
-
-
-@pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the packages of ``wheels/requirements.txt``, to be mounted and imported."""
-
-    def fetch(folder: Path) -> None:
-        subprocess.run(
-            [
-                *(*python_module("pip"), "download", "--quiet", "--no-deps"),
-                *("--only-binary", ":all:", "--platform", "manylinux2014_x86_64"),
-                *("--python-version", "3.11", "--implementation", "cp"),
-                *("--require-hashes", "--requirement", str(REQUIREMENTS), "--dest", str(folder)),
-            ],
-            check=True,
-        )
-
-    entry = Cache().ensure("test-packages", key_of(REQUIREMENTS.read_text()), fetch)
-    folder = tmp_path_factory.mktemp("packages")
-    for wheel in sorted(entry.path.glob("*.whl")):
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def cpython_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that holds CPython's package ``test``, unpacked once for the session."""
-    from tests.cpython import obtain
-
-    try:
-        return obtain.unpacked(tmp_path_factory.mktemp("cpython"))
-    except obtain.SuiteUnavailable as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

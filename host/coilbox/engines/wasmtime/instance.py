@@ -71,7 +71,8 @@ class WasmtimeInstance(MemoryAccess):
     def call(self, export: str, *args: int) -> int:
         """See :class:`coilbox.engines.protocol.Instance`."""
         store = self._store
-        assert store is not None, "call() after close()"
+        if store is None:
+            raise EngineError("the instance was closed")
         function = store.function(export)
         values = ffi.new("wasmtime_val_raw_t[]", max(len(args), 1))
         for index, value in enumerate(args):
