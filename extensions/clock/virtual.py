@@ -55,6 +55,9 @@ class VirtualClock:
     def advance(self, seconds: float) -> None:
         """Let time pass.
 
+        Args:
+            seconds: how much, from 0.
+
         Raises:
             ValueError: it is negative, not a number, or would end after the year 9999.
         """
@@ -66,7 +69,11 @@ class VirtualClock:
                 raise ValueError(f"the clock would end after {seconds!r} seconds")
 
     def set(self, moment: datetime) -> None:
-        """Show another date and time, later or earlier; ``monotonic_ns`` does not change."""
+        """Show another date and time, later or earlier; ``monotonic_ns`` does not change.
+
+        Args:
+            moment: the date and time; UTC if it has no time zone.
+        """
         with self._lock:
             self._now = nanoseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 

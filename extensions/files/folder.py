@@ -88,7 +88,11 @@ class Folder:
             self._tree.close()
 
     def stat(self, path: str) -> Info:
-        """The metadata of a file or folder; links are followed."""
+        """The metadata of a file or folder; links are followed.
+
+        Args:
+            path: of the file or folder, from the folder's top; ``/`` is its separator.
+        """
         with self._walk(path, follow=True) as walk:
             return _info(walk.name or b"", _stat(walk))
 
@@ -110,7 +114,13 @@ class Folder:
             yield _info(entry.name, found)
 
     def read(self, path: str, *, offset: int = 0, size: int | None = None) -> bytes:
-        """A file, or a part of it; at most ``max_read_bytes``."""
+        """A file, or a part of it; at most ``max_read_bytes``.
+
+        Args:
+            path: of the file, from the folder's top.
+            offset: where to begin, in bytes.
+            size: how many bytes; None for all that follow.
+        """
         with self._file(path, read=True) as file:
             most = max(0, file.size() - offset)
             wanted = most if size is None else min(size, most)
@@ -119,13 +129,24 @@ class Folder:
             return _read(file, offset, wanted)
 
     def stream(self, path: str, *, offset: int = 0) -> Iterator[bytes]:
-        """A file in parts. It is opened for each of them, so that no reader holds it open."""
+        """A file in parts. It is opened for each of them, so that no reader holds it open.
+
+        Args:
+            path: of the file, from the folder's top.
+            offset: where to begin, in bytes.
+        """
         while part := self._part(path, offset):
             yield part
             offset += len(part)
 
     def write(self, path: str, data: bytes, *, mode: WriteMode = WriteMode.REPLACE) -> None:
-        """Write a file; it is as it was if the quota does not allow it."""
+        """Write a file; it is as it was if the quota does not allow it.
+
+        Args:
+            path: of the file, from the folder's top.
+            data: the bytes.
+            mode: whether to replace the file, append to it, or make a new one.
+        """
         with self._new_file(path, mode) as file:
             old = file.size()
             offset = old if mode is WriteMode.APPEND else 0
@@ -135,13 +156,24 @@ class Folder:
             _write(file, data, offset)
 
     def write_at(self, path: str, data: bytes, offset: int) -> None:
-        """Write into a file that is there; a gap becomes zeros."""
+        """Write into a file that is there; a gap becomes zeros.
+
+        Args:
+            path: of the file, from the folder's top.
+            data: the bytes.
+            offset: where they begin, in bytes.
+        """
         with self._file(path, write=True) as file:
             self._room.claim(max(0, offset + len(data) - file.size()) if data else 0)
             _write(file, data, offset)
 
     def truncate(self, path: str, size: int = 0) -> None:
-        """Cut a file, or fill it with zeros."""
+        """Cut a file, or fill it with zeros.
+
+        Args:
+            path: of the file, from the folder's top.
+            size: its length afterwards, in bytes.
+        """
         with self._file(path, write=True) as file:
             self._room.claim(size - file.size())
             file.resize(size)
@@ -149,7 +181,13 @@ class Folder:
     def upload(
         self, path: str, parts: Iterable[bytes], *, mode: WriteMode = WriteMode.REPLACE
     ) -> int:
-        """Write a file in parts; how many bytes were written."""
+        """Write a file in parts; how many bytes were written.
+
+        Args:
+            path: of the file, from the folder's top.
+            parts: the bytes, in order.
+            mode: as that of :meth:`write`.
+        """
         self.write(path, b"", mode=mode)
         written = 0
         for part in parts:
@@ -158,7 +196,12 @@ class Folder:
         return written
 
     def mkdir(self, path: str, *, parents: bool = False) -> None:
-        """Make a folder; with ``parents`` those above it, too, and it may be there."""
+        """Make a folder; with ``parents`` those above it, too, and it may be there.
+
+        Args:
+            path: of the folder, from this folder's top.
+            parents: whether those above it are made, too.
+        """
         names = [name for name in path.split("/") if name not in ("", ".")]
         steps = range(1, len(names) + 1) if parents and ".." not in names else [len(names)]
         for count in steps:
@@ -173,7 +216,12 @@ class Folder:
                     walk.place.directory.mkdir(walk.name)
 
     def move(self, path: str, to: str) -> None:
-        """Move a file or folder; a file or an empty folder that is there is replaced."""
+        """Move a file or folder; a file or an empty folder that is there is replaced.
+
+        Args:
+            path: of the file or folder, from the folder's top; ``/`` is its separator.
+            to: the path that it gets.
+        """
         with self._walk(path) as old:
             if old.name is None:
                 raise WasiError(c.EACCES)
@@ -186,7 +234,11 @@ class Folder:
             self._room.forget()
 
     def delete(self, path: str) -> None:
-        """Delete a file, a link, or an empty folder."""
+        """Delete a file, a link, or an empty folder.
+
+        Args:
+            path: of the file or folder, from the folder's top; ``/`` is its separator.
+        """
         with self._walk(path) as walk:
             if walk.name is None:
                 raise WasiError(c.EACCES)

@@ -109,6 +109,10 @@ class Store:
     def get(self, key: str, *, namespace: str = "default") -> bytes:
         """The value of a key.
 
+        Args:
+            key: the key.
+            namespace: which of the store's separate sets of keys.
+
         Raises:
             NotFound: it has none.
             InvalidArgument: the key or the namespace cannot be.
@@ -130,6 +134,13 @@ class Store:
         namespace: str = "default",
     ) -> bool:
         """Store a value; whether it was: always, unless ``only_new`` and there was one.
+
+        Args:
+            key: the key.
+            value: the bytes.
+            ttl: how long it is kept; None for always.
+            only_new: whether a value that is there stays.
+            namespace: which of the store's separate sets of keys.
 
         Raises:
             QuotaExceeded: the store would be too large; nothing was changed.
@@ -162,6 +173,10 @@ class Store:
     def delete(self, key: str, *, namespace: str = "default") -> bool:
         """Delete a key; whether it was there.
 
+        Args:
+            key: the key.
+            namespace: which of the store's separate sets of keys.
+
         Raises:
             InvalidArgument: the key or the namespace cannot be.
         """
@@ -174,6 +189,10 @@ class Store:
 
     def clear(self, prefix: str = "", *, namespace: str = "default") -> int:
         """Delete all keys that begin with ``prefix``; how many there were.
+
+        Args:
+            prefix: their beginning; empty for all.
+            namespace: which of the store's separate sets of keys.
 
         Raises:
             InvalidArgument: the prefix or the namespace cannot be.
@@ -190,6 +209,11 @@ class Store:
     ) -> Iterator[Entry]:
         """Entries whose keys begin with ``prefix``, behind ``after``, in the keys' order.
 
+        Args:
+            prefix: their beginning; empty for all.
+            after: a key; None to begin with the first.
+            namespace: which of the store's separate sets of keys.
+
         Raises:
             InvalidArgument: the prefix or the namespace cannot be.
         """
@@ -200,7 +224,13 @@ class Store:
     def keys(
         self, prefix: str = "", *, after: str | None = None, namespace: str = "default"
     ) -> Iterator[str]:
-        """Keys, as :meth:`scan` gives them."""
+        """Keys, as :meth:`scan` gives them.
+
+        Args:
+            prefix: their beginning; empty for all.
+            after: a key; None to begin with the first.
+            namespace: which of the store's separate sets of keys.
+        """
         for key, *_ in self._pages("key, x''", prefix, after, namespace):
             yield key.decode()
 

@@ -110,7 +110,18 @@ class BuildError(ImageError):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a guest traceback, oldest first, lines and columns as Python counts them."""
+    """One frame of a guest's traceback.
+
+    Attributes:
+        file: the name of the file, as the guest knows it.
+        line: the line, from 1; 0 if it is not known.
+        function: the name of the function, or ``<module>``; empty for the place of a syntax error.
+        source: the text of the line; empty if it is not known.
+        end_line: the last line of the expression, or None.
+        column: where the expression begins: UTF-8 bytes from 0, for a syntax error characters; or
+            None.
+        end_column: where it ends, counted alike, or None.
+    """
 
     file: str
     line: int

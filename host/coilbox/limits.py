@@ -215,7 +215,11 @@ class Usage:
     page_faults: int = 0
 
     def add(self, other: Usage) -> None:
-        """Add what another run used; of peaks the higher one stays."""
+        """Add what another run used; of peaks the higher one stays.
+
+        Args:
+            other: the usage of that run.
+        """
         self.wall_seconds += other.wall_seconds
         self.cpu_seconds += other.cpu_seconds
         self.peak_memory_bytes = max(self.peak_memory_bytes, other.peak_memory_bytes)

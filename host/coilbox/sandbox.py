@@ -213,7 +213,7 @@ class Sandbox(NotCopyable):
 
         Cancelling the task stops the guest; the sandbox then needs a ``reset()``. The callbacks
         and plain host functions are called on that thread, and the task ends when it has left
-        them.
+        them. The arguments and errors are those of :meth:`run`.
         """
         options = (fresh, last, timeout, on_stdout, on_stderr)
         request = run_request(self.limits, code, argv, stdin, env, filename, *options)
@@ -231,6 +231,8 @@ class Sandbox(NotCopyable):
         timeout: float | None = None,
     ) -> RunStream:
         """Like ``run``, on a thread of its own, with the output as an iterator.
+
+        The arguments and errors are those of :meth:`run`.
 
         ::
 
@@ -270,7 +272,7 @@ class Sandbox(NotCopyable):
             return request(session)
 
     async def call_async(self, target: str, /, *args: Any, **kwargs: Any) -> Result:
-        """``call`` for event loops, as ``run_async`` is ``run``."""
+        """``call`` for event loops; the arguments and errors are those of :meth:`call`."""
         return await self._conduct(call_request(self.limits, target, list(args), kwargs))
 
     def reset(self) -> None:

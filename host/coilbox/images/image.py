@@ -145,6 +145,9 @@ class Image(NotCopyable):
     def read(self, name: str) -> bytes:
         """One of its files, checked against its SHA-256.
 
+        Args:
+            name: the file's name, such as ``guest.wasm``.
+
         Raises:
             ImageError: the file was damaged after the image was opened.
         """

@@ -260,6 +260,9 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     A path is what has a directory or ends with ``.yaml`` or ``.yml``. Relative host paths of
     mounts become absolute; those in settings of extensions start at the file's folder, too.
 
+    Args:
+        name_or_path: the name of one that comes with coilbox, or the path of a file.
+
     Raises:
         ConfigError: there is none, or it is wrong; the message points at file, line and column.
         UsageError: ``name_or_path`` is neither.

@@ -70,7 +70,7 @@ class _Host:
         return self._writer.text()
 
     def _resource(self, resource: Resource) -> None:
-        doc = resource.doc or f"What {resource.name} is on the host."
+        doc = resource.doc or f"The resource {resource.name} on the host."
         note = "Its ``close()``, if it has one, is called when the guest is done."
         self._protocol(resource.name, f"{doc}\n\n{note}", resource.methods)
 

@@ -92,7 +92,7 @@ class QuotaExceeded(_host.DeclaredError):
 
 
 class Cursor(_typing.Protocol):
-    """What Cursor is on the host.
+    """The resource Cursor on the host.
 
     Its ``close()``, if it has one, is called when the guest is done.
     """
