@@ -42,6 +42,7 @@ from coilbox.session.programs import ensure_compiled, load_program
 from coilbox.session.requests import Request, call_request, run_request
 from coilbox.session.session import Session
 from coilbox.stream import RunStream
+from coilbox.support import standard_streams
 from coilbox.support.checks import NotCopyable, shown
 
 Isolation = Literal["none", "process"]
@@ -112,6 +113,7 @@ class Sandbox(NotCopyable):
         random_seed: int | None = None,
         isolation: Isolation = "none",
     ) -> None:
+        standard_streams.hold()
         self._session: Session | None = None
         self._closed = False
         self._totals = Usage()

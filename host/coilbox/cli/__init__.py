@@ -11,6 +11,7 @@ import click
 from coilbox.cli import exits
 from coilbox.cli.group import group
 from coilbox.errors import CoilboxError
+from coilbox.support import standard_streams
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -19,6 +20,7 @@ def main(args: Sequence[str] | None = None) -> None:
     Args:
         args: the arguments after the program's name; those of this process if None.
     """
+    standard_streams.hold_for_python()
     sys.exit(invoke(sys.argv[1:] if args is None else args))
 
 
