@@ -6,10 +6,8 @@ import dataclasses
 import functools
 import itertools
 import os
-import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 
@@ -41,7 +39,7 @@ from coilbox.session.output import OutputCallback
 from coilbox.session.programs import ensure_compiled, load_program
 from coilbox.session.requests import Request, call_request, run_request
 from coilbox.session.session import Session
-from coilbox.stream import RunStream
+from coilbox.stream import RunStream, Writer
 from coilbox.support import standard_streams
 from coilbox.support.checks import NotCopyable, shown
 
@@ -96,6 +94,9 @@ class Sandbox(NotCopyable):
         EngineError: the engine cannot load it.
     """
 
+    _use: object = None  # the mark of the operation that holds the sandbox
+    _session: Session | None = None
+
     def __init__(
         self,
         image: Image | str | None = None,
@@ -114,10 +115,8 @@ class Sandbox(NotCopyable):
         isolation: Isolation = "none",
     ) -> None:
         standard_streams.hold()
-        self._session: Session | None = None
         self._closed = False
         self._totals = Usage()
-        self._in_use = threading.Lock()
         self.limits = checked_object(limits, Limits, "limits") or DEFAULT_LIMITS
         self._image = image if isinstance(image, Image) else open_image(image)
         self._settings = GuestSettings(
@@ -192,10 +191,19 @@ class Sandbox(NotCopyable):
             UsageError: the sandbox is closed, in use or stopped, or an argument does not fit.
             OSError: the file of ``code`` cannot be read.
         """
-        options = (fresh, last, timeout, on_stdout, on_stderr)
-        request = run_request(self.limits, code, argv, stdin, env, filename, *options)
-        with self._used() as session:
-            return request(session)
+        request = run_request(
+            code,
+            argv,
+            stdin,
+            env,
+            filename=filename,
+            fresh=fresh,
+            last=last,
+            timeout=timeout,
+            on_stdout=on_stdout,
+            on_stderr=on_stderr,
+        )
+        return self._perform(request)
 
     async def run_async(
         self,
@@ -217,8 +225,18 @@ class Sandbox(NotCopyable):
         and plain host functions are called on that thread, and the task ends when it has left
         them. The arguments and errors are those of :meth:`run`.
         """
-        options = (fresh, last, timeout, on_stdout, on_stderr)
-        request = run_request(self.limits, code, argv, stdin, env, filename, *options)
+        request = run_request(
+            code,
+            argv,
+            stdin,
+            env,
+            filename=filename,
+            fresh=fresh,
+            last=last,
+            timeout=timeout,
+            on_stdout=on_stdout,
+            on_stderr=on_stderr,
+        )
         return await self._conduct(request)
 
     def stream(
@@ -243,15 +261,24 @@ class Sandbox(NotCopyable):
                     print(piece.stream, piece.data)
             print(run.result.value)
         """
-        options = {
-            "argv": argv,
-            "stdin": stdin,
-            "env": env,
-            "filename": filename,
-            "fresh": fresh,
-            "timeout": timeout,
-        }
-        return RunStream(self, code, options)
+
+        def run(write: Writer, on_stop: Callable[[], None]) -> Result:
+            request = run_request(
+                code,
+                argv,
+                stdin,
+                env,
+                filename=filename,
+                fresh=fresh,
+                last=False,
+                timeout=timeout,
+                on_stdout=functools.partial(write, "stdout"),
+                on_stderr=functools.partial(write, "stderr"),
+                on_stop=on_stop,
+            )
+            return self._perform(request)
+
+        return RunStream(run, self.cancel)
 
     def call(self, target: str, /, *args: Any, **kwargs: Any) -> Result:
         """Call a function of the guest.
@@ -269,13 +296,11 @@ class Sandbox(NotCopyable):
             UsageError: the sandbox is closed, in use or stopped.
             UnsupportedValueError: an argument cannot cross.
         """
-        request = call_request(self.limits, target, list(args), kwargs)
-        with self._used() as session:
-            return request(session)
+        return self._perform(call_request(target, args, kwargs))
 
     async def call_async(self, target: str, /, *args: Any, **kwargs: Any) -> Result:
         """``call`` for event loops; the arguments and errors are those of :meth:`call`."""
-        return await self._conduct(call_request(self.limits, target, list(args), kwargs))
+        return await self._conduct(call_request(target, args, kwargs))
 
     def reset(self) -> None:
         """Go back to the snapshot: a new guest, with nothing of the former one.
@@ -283,10 +308,14 @@ class Sandbox(NotCopyable):
         Raises:
             UsageError: the sandbox is closed or in use.
         """
-        with self._used(stopped=True) as session:
-            session.close()
+        use = object()
+        try:
+            self._begin_use(use, stopped=True).close()
             self._session = None
             self._session = self._new_session()
+        finally:
+            if self._use is use:
+                del self._use
 
     def cancel(self) -> None:
         """Stop what the guest is doing, from any thread; ``run`` then gives GuestCancelled.
@@ -308,17 +337,23 @@ class Sandbox(NotCopyable):
         Raises:
             SandboxBusyError: another thread is using it; ``cancel()`` it first.
         """
-        if self._closed:
+        if self._closed and self._session is None:
             return
-        if not self._in_use.acquire(blocking=False):
-            raise SandboxBusyError("the sandbox is in use; cancel() it before close()")
+        use = object()
         try:
+            if self.__dict__.setdefault("_use", use) is not use:
+                raise SandboxBusyError("the sandbox is in use; cancel() it before close()")
             self._closed = True
-            session, self._session = self._session, None
-            if session is not None:
-                session.close()
+            if self._session is not None:
+                try:
+                    self._session.close()
+                except BaseException:  # of a signal handler's: what is left is closed first
+                    self._session.close()
+                    raise
+                self._session = None
         finally:
-            self._in_use.release()
+            if self._use is use:
+                del self._use
 
     def __enter__(self) -> Self:
         return self
@@ -364,43 +399,57 @@ class Sandbox(NotCopyable):
             return WorkerGuest(self._image, self.engine, self._settings)
         return LocalGuest(self._program, self._image, self._settings)
 
-    @contextmanager
-    def _used(self, *, stopped: bool = False) -> Iterator[Session]:
-        """Hold the sandbox for one operation; runs and calls may nest in its host functions."""
-        if not self._in_use.acquire(blocking=False):
+    # A signal handler may raise at any call. So what ends a use are instructions without a call,
+    # and what begins it is one that leaves the user's own mark.
+
+    def _perform(self, request: Request) -> Result:
+        use = object()
+        try:
+            return self._begin_use(use).perform(request)
+        finally:
+            if self._use is use:
+                del self._use
+
+    async def _conduct(self, request: Request) -> Result:
+        from coilbox.session.aio import conduct  # asyncio takes long to import
+
+        use = object()
+        try:
+            return await conduct(self._begin_use(use), request)
+        finally:
+            if self._use is use:
+                del self._use
+
+    def _begin_use(self, use: object, *, stopped: bool = False) -> Session:
+        """Hold the sandbox for one operation; runs and calls may nest in its host functions.
+
+        Args:
+            use: what ``_use`` is from now on, unless the operation nests.
+            stopped: whether the guest may have been stopped.
+
+        Raises:
+            SandboxBusyError: another operation holds it.
+            SandboxClosedError: it is closed.
+            SandboxStoppedError: the guest was stopped.
+        """
+        if self.__dict__.setdefault("_use", use) is not use:
             session = self._session
             if stopped or session is None or not session.bridge.may_nest:
                 raise SandboxBusyError(
                     "the sandbox is in use by another thread, or by the host function that now "
                     "wants to reset or close it; give each thread its own sandbox"
                 )
-            _check_going_on(session)
-            yield session
-            return
-        try:
+        else:
             if self._closed:
                 raise SandboxClosedError("the sandbox is closed; make a new one")
             session = self._session
             if session is None:  # a reset failed halfway
                 session = self._session = self._new_session()
-            if not stopped:
-                _check_going_on(session)
-            yield session
-        finally:
-            self._in_use.release()
-
-    async def _conduct(self, request: Request) -> Result:
-        from coilbox.session.aio import conduct  # asyncio takes long to import
-
-        with self._used() as session:
-            return await conduct(session, request)
-
-
-def _check_going_on(session: Session) -> None:
-    if session.stopped is not None:
-        raise SandboxStoppedError(
-            f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
-        )
+        if not stopped and session.stopped is not None:
+            raise SandboxStoppedError(
+                f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
+            )
+        return session
 
 
 def compile_module(image: Image, engine: str, name: str, source: str) -> bytes:

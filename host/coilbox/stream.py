@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from coilbox.errors import UsageError
 from coilbox.support.checks import NotCopyable
 
 if TYPE_CHECKING:
     from coilbox.results import Result
-    from coilbox.sandbox import Sandbox
 
 # Output that may wait for the reader before the guest has to, and what a piece counts besides.
 _WAITING_BYTES = 1 << 20
 _PIECE_BYTES = 64
+_TRY = 0.01  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,65 +34,110 @@ class Output:
     data: bytes
 
 
-class RunStream(NotCopyable):
-    """A run in progress: iterate over its output, then take its ``result``.
+Writer = Callable[[Literal["stdout", "stderr"], bytes], None]
+"""Takes a piece of output."""
 
-    Leaving its ``with`` block before the end cancels the run.
-    """
+Run = Callable[[Writer, Callable[[], None]], "Result"]
+"""Runs to the end, given what takes its output and what to call when the guest is to stop."""
 
-    def __init__(self, sandbox: Sandbox, code: Any, options: dict[str, Any]) -> None:
-        self._sandbox = sandbox
-        self._waiting: deque[Output | None] = deque()
+
+class _Pipe:
+    """Output on its way from the thread of a run to its reader, and how the run ended."""
+
+    def __init__(self) -> None:
+        self.result: Result | None = None
+        self.error: BaseException | None = None
+        self._waiting: deque[Output] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
-        self._result: Result | None = None
-        self._error: BaseException | None = None
-        self._done = False
+        self._stopped = False
+        self._ended = False
         self._abandoned = False
-        self._thread = threading.Thread(
-            target=self._work, args=(code, options), name="coilbox-stream", daemon=True
-        )
-        self._thread.start()
 
-    def _work(self, code: Any, options: dict[str, Any]) -> None:
+    def work(self, run: Run) -> None:
+        """Run to the end; what the thread does."""
         try:
-            self._result = self._sandbox.run(
-                code,
-                **options,
-                on_stdout=lambda data: self._put(Output("stdout", data)),
-                on_stderr=lambda data: self._put(Output("stderr", data)),
-            )
+            self.result = run(self._put, self._stop)
         except BaseException as error:
-            self._error = error
+            self.error = error
         finally:
-            self._put(None)
-
-    def _put(self, item: Output | None) -> None:
-        with self._changed:
-            while self._waiting_bytes > _WAITING_BYTES and not self._abandoned:
-                self._changed.wait()
-            if not self._abandoned:
-                self._waiting.append(item)
-                self._waiting_bytes += _size(item)
+            with self._changed:
+                self._ended = True
                 self._changed.notify_all()
 
-    def _take(self) -> Output | None:
+    def _put(self, stream: Literal["stdout", "stderr"], data: bytes) -> None:
+        """Take a piece; the guest waits while the reader has too much, until it is to stop."""
+        with self._changed:
+            while self._waiting_bytes > _WAITING_BYTES and not self._stopped:
+                self._changed.wait()
+            if not self._abandoned:
+                self._waiting.append(Output(stream, data))
+                self._waiting_bytes += len(data) + _PIECE_BYTES
+                self._changed.notify_all()
+
+    def _stop(self) -> None:
+        """The guest is to stop: it waits for the reader no longer.
+
+        The thread that stops guests calls this until they have stopped, so it need not wait for a
+        reader whom a signal handler holds up in here.
+        """
+        self._stopped = True
+        if self._changed.acquire(timeout=_TRY):
+            try:
+                self._changed.notify_all()
+            finally:
+                self._changed.release()
+
+    def take(self) -> Output | None:
+        """The next piece, waited for; None at the end."""
         with self._changed:
             while not self._waiting:
+                if self._ended:
+                    return None
                 self._changed.wait()
             item = self._waiting.popleft()
-            self._waiting_bytes -= _size(item)
+            self._waiting_bytes -= len(item.data) + _PIECE_BYTES
             self._changed.notify_all()
             return item
 
+    def abandon(self) -> None:
+        """Nobody reads any more."""
+        with self._changed:
+            self._stopped = self._abandoned = True
+            self._waiting.clear()
+            self._changed.notify_all()
+
+
+class RunStream(NotCopyable):
+    """A run in progress: iterate over its output, then take its ``result``.
+
+    The guest waits for a reader that is more than 1 MiB behind, until its time is over or it is
+    cancelled; what it wrote can be read afterwards, too. Leaving the ``with`` block before the end
+    cancels the run. A stream that is forgotten drops the output; its run goes on to its end.
+
+    Args:
+        run: what the thread does.
+        cancel: stops it.
+    """
+
+    def __init__(self, run: Run, cancel: Callable[[], None]) -> None:
+        self._cancel = cancel
+        self._pipe = _Pipe()
+        self._done = False
+        # The thread does not know this object, so that it can be forgotten.
+        self._thread = threading.Thread(
+            target=self._pipe.work, args=(run,), name="coilbox-stream", daemon=True
+        )
+        self._thread.start()
+
     def __iter__(self) -> Iterator[Output]:
         while not self._done:
-            item = self._take()
+            item = self._pipe.take()
             if item is None:
-                self._done = True
                 self._thread.join()
-                if self._error is not None:
-                    raise self._error
+                self._done = True
+                if self._pipe.error is not None:
+                    raise self._pipe.error
             else:
                 yield item
 
@@ -103,9 +148,9 @@ class RunStream(NotCopyable):
         Raises:
             UsageError: the run goes on still, or ended with an exception of the host.
         """
-        if not self._done or self._result is None:
+        if not self._done or self._pipe.result is None:
             raise UsageError("read the output to its end before taking the result")
-        return self._result
+        return self._pipe.result
 
     def __enter__(self) -> Self:
         return self
@@ -117,13 +162,9 @@ class RunStream(NotCopyable):
         traceback: TracebackType | None,
     ) -> None:
         if not self._done:
-            with self._changed:
-                self._abandoned = True
-                self._waiting.clear()
-                self._changed.notify_all()
-            self._sandbox.cancel()
+            self._pipe.abandon()
+            self._cancel()
             self._thread.join()
 
-
-def _size(item: Output | None) -> int:
-    return 0 if item is None else len(item.data) + _PIECE_BYTES
+    def __del__(self) -> None:
+        self._pipe.abandon()

@@ -14,12 +14,13 @@ from coilbox import (
     GuestException,
     Limits,
     MemoryLimitExceeded,
+    Result,
     Sandbox,
     SandboxStoppedError,
     TimeLimitExceeded,
     UsageError,
 )
-from coilbox.session.watchdog import Alarm, watchdog
+from coilbox.session.watchdog import Alarm
 
 MIB = 1 << 20
 # How late a stop may come: what runs longer without one. It takes milliseconds, but a busy machine
@@ -114,13 +115,12 @@ def test_the_time_limit_of_the_sandbox(sandbox: Any) -> None:
 def test_time_counts_for_each_run(sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     box = sandbox(limits=Limits(wall_seconds=20, cpu_seconds=10))
     given: list[tuple[float, float]] = []
-    arm = watchdog.arm
 
     def note(wall: float, cpu: float, *args: Any) -> Alarm:
         given.append((wall, cpu))
-        return arm(wall, cpu, *args)
+        return Alarm(wall, cpu, *args)
 
-    monkeypatch.setattr(watchdog, "arm", note)
+    monkeypatch.setattr("coilbox.session.session.Alarm", note)
     for _ in range(3):
         box.run("sum(range(100_000))").check()
     assert given == [(20, 10)] * 3
@@ -302,3 +302,25 @@ def test_a_plain_host_function_is_waited_for(sandbox: Any) -> None:
     assert result.error.used >= 0.5
     assert result.stdout == ""
     back_to_work(box)
+
+
+def test_the_time_of_a_run_within_a_run(sandbox: Any) -> None:
+    """Both say which limit stopped the guest: the inner run's own, or that of the run around it."""
+    inner: list[Result] = []
+
+    def nest(timeout: float | None) -> None:
+        inner.append(box.run("while True: pass", timeout=timeout))
+
+    box = sandbox(functions={"nest": nest}, limits=Limits(wall_seconds=60))
+    cases: list[tuple[float | None, float | None, float]] = [
+        (0.2, None, 0.2),
+        (None, 0.3, 0.3),
+        (30.0, 0.4, 0.4),
+    ]
+    for timeout, around, limit in cases:
+        outer = box.run(f"from coilbox import host\nhost.nest({timeout})", timeout=around)
+        for result in (outer, inner.pop()):
+            assert isinstance(result.error, TimeLimitExceeded)
+            assert result.error.limit == limit
+            assert result.error.used >= limit
+        box.reset()

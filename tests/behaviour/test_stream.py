@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from coilbox import (
+    GuestCancelled,
     GuestException,
     Limits,
     OutputLimitExceeded,
     Sandbox,
     SandboxStoppedError,
+    TimeLimitExceeded,
     UsageError,
 )
 
@@ -127,7 +129,7 @@ def test_a_slow_reader_makes_the_guest_wait(box: Sandbox) -> None:
         for piece in run:
             seen += len(piece.data)
             time.sleep(0.002)
-            assert run._waiting_bytes < 2 << 20
+            assert run._pipe._waiting_bytes < 2 << 20
     assert seen == 15_000_000
     assert run.result.ok
 
@@ -137,3 +139,39 @@ def test_leaving_frees_a_guest_that_waits_for_the_reader(box: Sandbox) -> None:
         next(iter(run))
     box.reset()
     assert box.run("1").check().value == 1
+
+
+FLOOD = "import os\nwhile True: os.write(1, bytes(500_000))"
+
+
+def test_a_reader_that_stops_reading_does_not_lift_the_limit(sandbox: Any) -> None:
+    box = sandbox(limits=Limits(wall_seconds=0.3))
+    run = box.stream(FLOOD)
+    pieces = iter(run)
+    next(pieces)
+    run._thread.join(60)
+    assert not run._thread.is_alive()
+    box.reset()
+    assert sum(len(piece.data) for piece in pieces) > 1 << 20, "what waited can still be read"
+    assert isinstance(run.result.error, TimeLimitExceeded)
+
+
+def test_cancel_ends_a_run_whose_reader_stopped_reading(box: Sandbox) -> None:
+    run = box.stream(FLOOD)
+    next(iter(run))
+    time.sleep(0.05)  # until it waits, most likely
+    box.cancel()
+    run._thread.join(60)
+    assert not run._thread.is_alive()
+    list(run)
+    assert isinstance(run.result.error, GuestCancelled)
+
+
+def test_a_forgotten_stream_holds_nobody_up(box: Sandbox) -> None:
+    run = box.stream("import os\nfor _ in range(30): os.write(1, bytes(500_000))\n5")
+    thread = run._thread
+    next(iter(run))
+    del run
+    thread.join(60)
+    assert not thread.is_alive()
+    assert box.run("6").value == 6

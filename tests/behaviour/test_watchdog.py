@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from coilbox import EngineError
-from coilbox.session.watchdog import Watchdog
+from coilbox.session.watchdog import Alarm, Watchdog
 
 WAIT = 60.0
 """Seconds after which a test gives up."""
@@ -22,12 +22,14 @@ def test_a_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> Non
 
     watchdog = Watchdog()
     stopped = threading.Event()
+    alarm = Alarm(0.01, math.inf, stopped.set, None)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         for _ in range(2):
             with pytest.raises(EngineError, match=r"cannot be started .*ulimit -u"):
-                watchdog.arm(0.01, math.inf, stopped.set)
-    alarm = watchdog.arm(0.01, math.inf, stopped.set)
+                watchdog.arm(alarm)
+            watchdog.disarm(alarm)
+    watchdog.arm(alarm)
     assert stopped.wait(WAIT)
     watchdog.disarm(alarm)
     assert alarm.fired
@@ -46,7 +48,9 @@ def test_a_guest_that_cannot_be_told_keeps_no_other_from_being_stopped(
         raise EngineError("mprotect failed")
 
     watchdog = Watchdog()
-    alarms = [watchdog.arm(0.01, math.inf, stop) for stop in (fail, stopped.set)]
+    alarms = [Alarm(0.01, math.inf, stop, None) for stop in (fail, stopped.set)]
+    for alarm in alarms:
+        watchdog.arm(alarm)
     assert stopped.wait(WAIT)
     assert told.wait(WAIT), "it is tried again and again"
     for alarm in alarms:

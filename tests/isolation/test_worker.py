@@ -245,10 +245,10 @@ def test_a_sandbox_that_is_collected_while_another_is_made(
     fork_server = forgotten._fork_server
     send = fork_server._send
 
-    def collect_and_send(*args: Any) -> None:
+    def collect_and_send(*args: Any) -> int:
         monkeypatch.setattr(fork_server, "_send", send)
         forgotten.end()
-        send(*args)
+        return send(*args)
 
     monkeypatch.setattr(fork_server, "_send", collect_and_send)
     assert sandbox().run("1 + 1").value == 2

@@ -36,7 +36,7 @@ class Bridge:
     This class knows the functions of ``coilbox.host`` alone. :class:`ExtensionBridge` knows
     extensions, too, and brings threads and an event loop: a sandbox without any imports none of it.
 
-    ``perform`` is called on the thread that runs the guest, between ``enter`` and ``leave``;
+    ``perform`` is called on the thread that runs the guest, after ``enter``;
     ``interrupt`` on any.
 
     Args:
@@ -47,6 +47,8 @@ class Bridge:
         host_api: what the sandbox offers.
         sandbox_id: names the sandbox in logs.
         deadline: when the run must have ended, on ``time.monotonic()``; None if never.
+        thread: the thread that runs the guest, by its identifier; None if none does.
+        broken: what the guest is stopped by before it can go on, or None.
         stopped: whether the guest will not go on.
         depth: host calls within host calls that are made now.
         failures: logs what goes wrong in host functions.
@@ -60,25 +62,22 @@ class Bridge:
         self.stopped = False
         self.depth = 0
         self.failures = Failures()
-        self._thread: int | None = None
-        self._broken: BaseException | None = None
+        self.thread: int | None = None
+        self.broken: BaseException | None = None
         self.allowance = Allowance(host_api.value_bytes, self.check)
 
-    def enter(self, deadline: float | None) -> tuple[int | None, float | None]:
-        """The calling thread runs the guest now, until a deadline; what ``leave`` takes."""
-        before = self._thread, self.deadline
-        self._thread = threading.get_ident()
-        self.deadline = deadline
-        return before
+    def enter(self, deadline: float | None) -> None:
+        """The calling thread runs the guest now, until a deadline.
 
-    def leave(self, before: tuple[int | None, float | None]) -> None:
-        """The run has ended."""
-        self._thread, self.deadline = before
+        Whoever enters puts ``thread`` and ``deadline`` back afterwards.
+        """
+        self.thread = threading.get_ident()
+        self.deadline = deadline
 
     @property
     def on_guest_thread(self) -> bool:
         """Whether the caller is on the thread that runs the guest."""
-        return threading.get_ident() == self._thread
+        return threading.get_ident() == self.thread
 
     @property
     def may_nest(self) -> bool:
@@ -127,15 +126,15 @@ class Bridge:
             GuestCancelled: it is being stopped.
             BaseException: what must come out of the run.
         """
-        if self._broken is not None:
-            raise self._broken
+        if self.broken is not None:
+            raise self.broken
         if self.stopped:
             raise cancelled()
 
     def break_off(self, error: BaseException) -> None:
         """Have the guest stopped by ``error`` before it can go on."""
-        if self._broken is None:
-            self._broken = error
+        if self.broken is None:
+            self.broken = error
 
     def interrupt(self) -> None:
         """The guest is being stopped: end its waits and calls. Calling it again does nothing."""

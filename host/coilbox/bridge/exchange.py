@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from coilbox.bridge.bridge import Bridge, cancelled
 from coilbox.bridge.finishing import Finishing
@@ -17,6 +17,8 @@ from coilbox.bridge.pool_share import PoolShare
 from coilbox.bridge.threads import loop_thread
 from coilbox.bridge.waiting import Waiting
 from coilbox.errors import EngineError, GuestProtocolError, UsageError
+
+_TRY: Final = 0.01  # seconds
 
 
 class Tracked(Protocol):
@@ -53,7 +55,7 @@ class CallExchange(Bridge):
     def __init__(self, host_api: HostAPI, sandbox_id: str, serve: Callable[[bytes], bytes]) -> None:
         super().__init__(host_api, sandbox_id)
         self.handles = Handles()
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal handler may cancel the run that it interrupts
         self.pool_share = PoolShare()
         self.tasks: set[asyncio.Task[None]] = set()
         self.finishing = Finishing()
@@ -68,14 +70,18 @@ class CallExchange(Bridge):
 
     def interrupt(self) -> None:
         """See :class:`Bridge`."""
-        with self.lock:
-            if self.stopped:
-                return
+        # Whoever stops a guest does so until it has stopped. He need not wait for its own thread,
+        # which a signal handler may hold up under the lock.
+        if self.stopped or not self.lock.acquire(timeout=_TRY):
+            return
+        try:
             self.stopped = True
             running = list(self._running)
             requests = [*self._requests.values(), *self._later.values()]
             self._requests.clear()
             self._later.clear()
+        finally:
+            self.lock.release()
         for work in running:
             work.cancel()
         for request in requests:
@@ -84,7 +90,8 @@ class CallExchange(Bridge):
 
     def close(self) -> None:
         """See :class:`Bridge`."""
-        self.interrupt()
+        while not self.stopped:
+            self.interrupt()
         self.pool_share.close()
         self.handles.close_all()
         if self._has_tracked and loop_thread.is_started:
@@ -238,8 +245,8 @@ class CallExchange(Bridge):
     def _send(self, request: GuestRequest) -> None:
         if request.done:  # nobody wants it any more
             return
-        if self._broken is not None:
-            raise self._broken
+        if self.broken is not None:
+            raise self.broken
         try:
             answered = request.replied(self._serve(request.message()), self.allowance)
         except EngineError as error:  # the guest was not entered: it nests too deep

@@ -35,7 +35,7 @@ class GuestPlan:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._positions = {item.name: place for place, item in enumerate(spec.types)}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def encoded(self, base: int) -> bytes:
         """The plan for a sandbox that numbers the spec's operations from ``base``."""

@@ -22,7 +22,7 @@ ITEMS: Final = 1
 
 _REQUEST = 3
 _numbers = itertools.count(1)
-_lock = threading.Lock()  # for whoever ends a request first: held for a moment only
+_lock = threading.RLock()  # for whoever ends a request first: held for a moment only
 
 
 class GuestRequest:

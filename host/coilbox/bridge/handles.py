@@ -26,7 +26,7 @@ class Handles:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._open: dict[int, Open] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._closed = False
 
     def __len__(self) -> int:

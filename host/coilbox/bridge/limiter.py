@@ -24,7 +24,7 @@ class Limiter:
     def __init__(self, name: str, limits: Limits) -> None:
         self._name = name
         self._limits = limits
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._running = 0
         self._calls = 0
         rate = limits.rate

@@ -34,7 +34,7 @@ _KIND = "guest-modules"
 _FILE = "module.marshal"
 
 _codes: dict[tuple[str, str, str], bytes] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def generated_code(spec: Spec, image: str, compile_module: CompileModule) -> bytes:

@@ -113,7 +113,7 @@ def _is_borrowed(type_: Type) -> bool:
 
 
 _plans: OrderedDict[tuple[object, ...], ExtensionPlan] = OrderedDict()
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def plan_of(extension: Extension) -> ExtensionPlan:

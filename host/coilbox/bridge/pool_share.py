@@ -15,7 +15,7 @@ class PoolShare:
     """Plain functions of one sandbox that run, or wait for a thread. Any thread may use it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._waiting: dict[object, Job] = {}  # in the order in which they came
         self._running = 0
 

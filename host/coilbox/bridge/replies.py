@@ -44,7 +44,7 @@ class Failures:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._left = float(_RECORDS)
         self._filled = time.monotonic()
         self._unlogged = 0

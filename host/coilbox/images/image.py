@@ -111,7 +111,7 @@ class Image(NotCopyable):
                 f"image {name} ({entry.path}) has a manifest of another version of coilbox "
                 f"({error}); {REBUILD}"
             ) from None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stdlib: ZipArchive | None = None
 
     @classmethod

@@ -67,13 +67,13 @@ class _ForkServer:
                 for pid in self._alive:
                     os.kill(pid, signal.SIGKILL)
                 return
-            name, value = msgpack.unpackb(packet)
+            number, name, value = msgpack.unpackb(packet)
             if name == "spawn":
                 reply: Any = self._spawn(descriptors[0])
             else:
                 reply = self._reap(value)
             with contextlib.suppress(OSError):
-                self._control.send(msgpack.packb(reply))
+                self._control.send(msgpack.packb([number, reply]))
 
     def _receive(self) -> tuple[bytes, list[int]]:
         descriptors = array.array("i")

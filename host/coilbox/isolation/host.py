@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -43,15 +44,16 @@ class Worker:
     """
 
     def __init__(self, fork_server: ForkServer, pid: int, sock: socket.socket) -> None:
+        self._ended: int | None = 0  # until there is something to end
         self._fork_server = fork_server
         self._owner = os.getpid()
         self.pid = pid
         self.sock = sock
         # Nobody can have the number yet but the worker: it is not waited for until ``end``.
         self._handle = os.pidfd_open(pid)
-        self._lock = threading.Lock()  # for the handle
-        self._ending = threading.Lock()  # apart: ``signal`` must not wait until it has ended
-        self._ended: int | None = None
+        self._lock = threading.RLock()  # for the handle
+        self._ending = threading.RLock()  # apart: ``signal`` must not wait until it has ended
+        self._ended = None
         _workers.add(self)
 
     def signal(self, number: signal.Signals) -> None:
@@ -65,20 +67,26 @@ class Worker:
         with self._ending:
             if self._ended is None:
                 self.sock.close()
-                self._ended = 0
+                status = 0
                 if self._owner == os.getpid():
                     # What bears workers may be gone, and a stopped worker sees no closed socket.
                     self.signal(signal.SIGKILL)
-                    self._ended = self._fork_server.reap(self.pid)
+                    status = self._fork_server.reap(self.pid)
                 with self._lock:
-                    os.close(self._handle)
-                    self._handle = -1
+                    handle, self._handle = self._handle, -1
+                    if handle >= 0:
+                        os.close(handle)
+                self._ended = status
             return self._ended
+
+    def __del__(self) -> None:
+        if self._ended is None:  # whoever took it was cut off, as by a signal handler
+            self.end()
 
     def abandon(self) -> None:
         """In a forked child: close what is the parent's, without ending the worker."""
-        self._lock = threading.Lock()
-        self._ending = threading.Lock()
+        self._lock = threading.RLock()
+        self._ending = threading.RLock()
         if self._ended is None:
             self._ended = 0
             self.sock.close()
@@ -96,10 +104,11 @@ class ForkServer:
     """
 
     def __init__(self, image: Image, engine: str) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._holder: int | None = None
         self._late: list[int] = []
-        self._ordered: socket.socket | None = None
+        self._ordered: tuple[int, socket.socket] | None = None
+        self._numbers = itertools.count(1)
         self._spare: Worker | None = None
         self.broken = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -122,8 +131,8 @@ class ForkServer:
             theirs.close()
         self._control.settimeout(_PATIENCE)
         try:
-            self._send([str(image.path), str(image.cache.root), engine])
-            kind, text = self._receive()
+            self._send_packet([str(image.path), str(image.cache.root), engine])
+            kind, text = self._receive_packet()
             if kind is not None:
                 raise getattr(errors, kind)(text)
             self._order()
@@ -137,6 +146,11 @@ class ForkServer:
         Raises:
             EngineError: the machine has no room for one more, or the process is gone.
         """
+        if self._holder == threading.get_ident():
+            raise EngineError(
+                "a signal handler or finalizer cannot make an isolated sandbox while the thread "
+                "that it interrupts waits for a worker; do it afterwards"
+            )
         with self._held():
             worker, self._spare = self._spare or self._delivered(), None
             self._order()
@@ -155,8 +169,7 @@ class ForkServer:
     def _reap(self, pid: int) -> int:
         if self._ordered is not None:
             self._spare = self._delivered()  # answers come in the order of questions
-        self._send(["reap", pid])
-        return int(self._receive())
+        return int(self._receive(self._send("reap", pid)))
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -178,7 +191,7 @@ class ForkServer:
             self._control.shutdown(socket.SHUT_RDWR)
         self._control.close()
         if self._ordered is not None:
-            self._ordered.close()
+            self._ordered[1].close()
         if self._spare is not None:
             self._spare.abandon()
         try:
@@ -190,26 +203,25 @@ class ForkServer:
     def abandon(self) -> None:
         """In a forked child: close what is the parent's, without ending anything."""
         self.broken = True
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._control.close()
         if self._ordered is not None:
-            self._ordered.close()
+            self._ordered[1].close()
         self._process.returncode = 0  # not this process's child
 
     def _order(self) -> None:
         """Ask for a worker, without waiting for it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
-            self._send(["spawn", None], theirs)
-        self._ordered = ours
+            self._ordered = self._send("spawn", None, theirs), ours
 
     def _delivered(self) -> Worker:
         if self._ordered is None:
             self._order()
-        sock, self._ordered = self._ordered, None
-        assert sock is not None
+        assert self._ordered is not None
+        (number, sock), self._ordered = self._ordered, None
         try:
-            pid = self._receive()
+            pid = self._receive(number)
             if pid <= 0:
                 raise EngineError(f"no room for one more worker process ({os.strerror(-pid)})")
             return Worker(self, pid, sock)
@@ -217,7 +229,20 @@ class ForkServer:
             sock.close()
             raise
 
-    def _send(self, message: list[Any], passed: socket.socket | None = None) -> None:
+    def _send(self, name: str, value: object, passed: socket.socket | None = None) -> int:
+        """Ask for something; the question's number."""
+        number = next(self._numbers)
+        self._send_packet([number, name, value], passed)
+        return number
+
+    def _receive(self, number: int) -> Any:
+        """The answer to a question; those to earlier ones, which a signal cut off, are left out."""
+        while True:
+            answered, answer = self._receive_packet()
+            if answered == number:
+                return answer
+
+    def _send_packet(self, message: list[Any], passed: socket.socket | None = None) -> None:
         packet = msgpack.packb(message)
         try:
             if passed is None:
@@ -227,7 +252,7 @@ class ForkServer:
         except OSError:
             raise self._gone() from None
 
-    def _receive(self) -> Any:
+    def _receive_packet(self) -> Any:
         try:
             packet = self._control.recv(MAX_PACKET)
         except OSError:
@@ -245,7 +270,7 @@ class ForkServer:
 
 _fork_servers: dict[tuple[str, str, str], ForkServer] = {}
 _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
-_starting = threading.Lock()
+_starting = threading.RLock()
 
 
 def take_worker(image: Image, engine: str) -> Worker:
@@ -280,7 +305,7 @@ def close_all() -> None:
 
 def _forget() -> None:
     global _starting
-    _starting = threading.Lock()
+    _starting = threading.RLock()
     for worker in list(_workers):
         worker.abandon()
     for fork_server in _fork_servers.values():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def conduct(session: Session, request: Request) -> Result:
-    """Do a request on another thread and wait for it.
+    """Have the guest do what is requested, on another thread, and wait for it.
 
     If the waiting task is cancelled, the guest is stopped, and the task goes on with its
     cancellation when the thread has left the guest. A request that had not begun never will.
@@ -23,7 +23,7 @@ async def conduct(session: Session, request: Request) -> Result:
     context = contextvars.copy_context()
 
     def work() -> Result | None:
-        return context.run(request, session) if turn.begin() else None
+        return context.run(session.perform, request) if turn.begin() else None
 
     future = asyncio.get_running_loop().run_in_executor(None, work)
     try:

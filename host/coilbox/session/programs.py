@@ -13,7 +13,7 @@ from coilbox.images import Image
 from coilbox.support.progress import Progress
 from coilbox.wasi import WASI_IMPORTS
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _programs: dict[tuple[str, str], Program] = {}
 _compiled: set[tuple[str, str]] = set()
 

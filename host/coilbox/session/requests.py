@@ -1,38 +1,113 @@
-"""Runs and calls, checked and ready to be done by a session."""
+"""Requests to a guest: runs and calls, with checked arguments, as users make them."""
 
 from __future__ import annotations
 
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from coilbox.errors import UsageError
-from coilbox.limits import Limits
-from coilbox.results import Result
 from coilbox.session.arguments import checked_items, checked_strings, checked_timeout
-from coilbox.session.output import CapturedOutput, OutputCallback
-from coilbox.session.session import FRESH, LAST, Session, Streams
+from coilbox.session.output import OutputCallback
 from coilbox.support.checks import checked_flag, checked_path, shown
 
-Request = Callable[[Session], Result]
+_RUN, _CALL = 1, 2  # the guest's numbers of requests; 0 is its start
+_FRESH, _LAST = 1, 2  # flags of a run
+
+
+@dataclass(frozen=True, slots=True)
+class Request(ABC):
+    """One request.
+
+    Attributes:
+        labels: the names of the message's items, for errors.
+        stdin: what the guest reads.
+        timeout: seconds of wall time, if fewer than the limit's; None for the limit's.
+        on_stdout: called with each piece of output as it is written.
+        on_stderr: the same for stderr.
+        on_stop: called, from any thread and more than once, when the guest is to stop.
+    """
+
+    labels: ClassVar[tuple[str, ...]] = ()
+
+    _: KW_ONLY
+    stdin: Any = b""
+    timeout: float | None = None
+    on_stdout: OutputCallback | None = None
+    on_stderr: OutputCallback | None = None
+    on_stop: Callable[[], None] | None = None
+
+    @abstractmethod
+    def message(self) -> list[Any]:
+        """The request as the guest gets it, not encoded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest(Request):
+    """A run of source code as ``__main__``.
+
+    Attributes:
+        source: the code.
+        filename: the name that tracebacks show.
+        argv: ``sys.argv[1:]`` of the guest.
+        env: environment variables on top of the sandbox's.
+        fresh: whether ``__main__`` is emptied before.
+        last: whether the program ends as a process does.
+    """
+
+    source: str | bytes
+    filename: str
+    argv: tuple[str, ...]
+    env: dict[str, str] | None
+    fresh: bool
+    last: bool
+
+    def message(self) -> list[Any]:
+        """See :class:`Request`."""
+        flags = _FRESH * self.fresh | _LAST * self.last
+        return [_RUN, self.source, self.filename, [self.filename, *self.argv], self.env, flags]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest(Request):
+    """A call of a function of the guest.
+
+    Attributes:
+        target: ``module:function``.
+        args: positional arguments.
+        kwargs: keyword arguments.
+    """
+
+    labels: ClassVar[tuple[str, ...]] = ("", "target", "args", "kwargs")
+
+    target: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+    def message(self) -> list[Any]:
+        """See :class:`Request`."""
+        return [_CALL, self.target, self.args, self.kwargs]
 
 
 def run_request(
-    limits: Limits,
     code: str | bytes | os.PathLike[str],
     argv: Sequence[str],
     stdin: str | bytes | BinaryIO,
     env: Mapping[str, str] | None,
+    *,
     filename: str | None,
     fresh: bool,
     last: bool,
     timeout: float | None,
     on_stdout: OutputCallback | None,
     on_stderr: OutputCallback | None,
-) -> Request:
-    """A run with the arguments of ``Sandbox.run``.
+    on_stop: Callable[[], None] | None = None,
+) -> RunRequest:
+    """A run with the arguments of ``Sandbox.run``, checked.
 
     Raises:
         UsageError: an argument does not fit.
@@ -49,15 +124,26 @@ def run_request(
     filename = filename or "<sandbox>"
     if not isinstance(filename, str):
         raise UsageError(f"filename must be a str, not {type(filename).__name__}")
-    arguments = [filename, *checked_items(argv, str, "argv")]
-    extra = None if env is None else checked_strings(env, "env")
-    streams = _streams(limits, stdin, timeout, on_stdout, on_stderr)
-    flags = FRESH * checked_flag(fresh, "fresh") | LAST * checked_flag(last, "last")
-    return lambda session: session.run(source, filename, arguments, extra, flags, streams)
+    for name, callback in (("on_stdout", on_stdout), ("on_stderr", on_stderr)):
+        if callback is not None and not callable(callback):
+            raise UsageError(f"{name} must be a function of bytes, not {type(callback).__name__}")
+    return RunRequest(
+        source,
+        filename,
+        checked_items(argv, str, "argv"),
+        None if env is None else checked_strings(env, "env"),
+        checked_flag(fresh, "fresh"),
+        checked_flag(last, "last"),
+        stdin=_checked_stdin(stdin),
+        timeout=checked_timeout(timeout),
+        on_stdout=on_stdout,
+        on_stderr=on_stderr,
+        on_stop=on_stop,
+    )
 
 
-def call_request(limits: Limits, target: str, args: list[Any], kwargs: dict[str, Any]) -> Request:
-    """A call with the arguments of ``Sandbox.call``.
+def call_request(target: str, args: Sequence[Any], kwargs: dict[str, Any]) -> CallRequest:
+    """A call with the arguments of ``Sandbox.call``, checked.
 
     Raises:
         UsageError: ``target`` is no ``module:function``.
@@ -67,33 +153,17 @@ def call_request(limits: Limits, target: str, args: list[Any], kwargs: dict[str,
     module, colon, function = target.partition(":")
     if not (module and colon and function):
         raise UsageError(f"target must be 'module:function', not {shown(target)}")
-    streams = _streams(limits, b"", None, None, None)
-    return lambda session: session.call(target, args, kwargs, streams)
+    return CallRequest(target, list(args), kwargs)
 
 
-def _streams(
-    limits: Limits,
-    stdin: str | bytes | BinaryIO,
-    timeout: float | None,
-    on_stdout: OutputCallback | None,
-    on_stderr: OutputCallback | None,
-) -> Streams:
+def _checked_stdin(stdin: object) -> object:
     if isinstance(stdin, str):
         try:
-            stdin = stdin.encode("utf-8", "surrogateescape")
+            return stdin.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
             raise UsageError("stdin has half of a character (a lone surrogate)") from None
-    elif isinstance(stdin, io.TextIOBase):
+    if isinstance(stdin, io.TextIOBase):
         raise UsageError("stdin is a text file; give a binary file, bytes or a str")
-    elif not (isinstance(stdin, bytes | None) or callable(getattr(stdin, "read", stdin))):
+    if not (isinstance(stdin, bytes | None) or callable(getattr(stdin, "read", stdin))):
         raise UsageError(f"stdin must be str, bytes or a binary file, not {type(stdin).__name__}")
-    timeout = checked_timeout(timeout)
-    for name, callback in (("on_stdout", on_stdout), ("on_stderr", on_stderr)):
-        if callback is not None and not callable(callback):
-            raise UsageError(f"{name} must be a function of bytes, not {type(callback).__name__}")
-    return Streams(
-        stdin,
-        CapturedOutput("stdout", limits.output_bytes, on_stdout),
-        CapturedOutput("stderr", limits.output_bytes, on_stderr),
-        limits.wall_seconds if timeout is None else min(timeout, limits.wall_seconds),
-    )
+    return stdin

@@ -6,8 +6,9 @@ A sandbox makes a new session at every reset. The ABI is described in docs/abi.m
 from __future__ import annotations
 
 import math
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import sub
 from typing import Any
@@ -31,13 +32,13 @@ from coilbox.limits import Limits, Usage
 from coilbox.results import Result, uncaught
 from coilbox.session.guest import Guest
 from coilbox.session.output import CapturedOutput
+from coilbox.session.requests import Request
 from coilbox.session.watchdog import Alarm, watchdog
 from coilbox.wasi import GuestExit, WasiContext
 
-_START, _RUN, _CALL = 0, 1, 2
-FRESH, LAST = 1, 2  # flags of a run
+_NOTHING = (0, 0, 0, 0, 0)
+_START = 0  # the guest's number of the request that starts it
 _HIGHEST_RECURSION = 2**31 - 1  # CPython's own bound
-_CALL_LABELS = ("", "target", "args", "kwargs")  # what messages call a request's items
 
 
 class Session:
@@ -76,38 +77,39 @@ class Session:
         self._env = env
         self._started = False
         self._cancelled = False
-        self._alarm: Alarm | None = None
-        self._outer_counters: tuple[int, int, int, int, int] | None = None
+        self._interrupted = False
+        self._run: _Run | None = None
         self._cpu = 0.0  # seconds of all runs so far
+        # Made beforehand: whatever interrupts a run, naming the reason takes no call.
+        self._cut_off = GuestCancelled("an exception of the host stopped the guest")
         guest.bind(self)
 
-    def run(
-        self,
-        source: str | bytes,
-        filename: str,
-        argv: list[str],
-        env: Mapping[str, str] | None,
-        flags: int,
-        streams: Streams,
-    ) -> Result:
-        """Run source code as ``__main__``; ``env`` is added to the sandbox's for this run."""
-        request = [_RUN, source, filename, argv, None if env is None else dict(env), flags]
-        return self._perform(encode(request, self._types), streams)
+    def perform(self, request: Request) -> Result:
+        """Have the guest do what is requested.
 
-    def call(
-        self, target: str, args: list[Any], kwargs: dict[str, Any], streams: Streams
-    ) -> Result:
-        """Call ``module:function``."""
-        request = [_CALL, target, args, kwargs]
-        return self._perform(encode(request, self._types, _CALL_LABELS), streams)
+        Raises:
+            UnsupportedValueError: an argument cannot cross.
+            EngineError: the machine has no room for the guest's run.
+            BaseException: what a host function, a callback or a signal handler raised.
+        """
+        message = encode(request.message(), self._types, request.labels)
+        streams = Streams.of(request, self.limits)
+        stdio = {"stdin": streams.stdin, "stdout": streams.stdout, "stderr": streams.stderr}
+        if self._run is not None:  # a host function that this guest has called wants it
+            with self.guest.nested_run(**stdio):
+                return self._conduct(message, streams)
+        self.guest.begin_run(**stdio)
+        self.meter.start()
+        return self._conduct(message, streams)
 
     def cancel(self) -> None:
         """Stop the guest as soon as possible; from any thread."""
         self._cancelled = True
         self._interrupt()
-        alarm = self._alarm
-        if alarm is not None:
-            watchdog.hurry(alarm)
+        run = self._run
+        while run is not None:
+            run.alarm.hurried = True
+            run = run.outer
 
     def close(self) -> None:
         """Free everything. Calling it twice is allowed."""
@@ -115,78 +117,88 @@ class Session:
         self.guest.close()
 
     def _interrupt(self) -> None:
+        """Stop the guest and all that it may wait for. From any thread, again and again."""
+        self._interrupted = True
+        run = self._run
+        while run is not None:
+            if run.streams.on_stop is not None:
+                run.streams.on_stop()
+            run = run.outer
         self.bridge.interrupt()
         self.guest.interrupt()
 
-    def _perform(self, request: bytes, streams: Streams) -> Result:
-        if self._alarm is not None:
-            return self._perform_nested(request, streams)
-        self.guest.begin_run(stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr)
-        self.meter.start()
-        return self._conduct(request, streams)
+    def _conduct(self, message: bytes, streams: Streams) -> Result:
+        """Enter the guest, and make of what it does a result.
 
-    def _perform_nested(self, request: bytes, streams: Streams) -> Result:
-        """Perform a request of a host function that this guest has called."""
-        outer = self._alarm, self._outer_counters
-        self._outer_counters = self._counters()
-        stdio = {"stdin": streams.stdin, "stdout": streams.stdout, "stderr": streams.stderr}
-        try:
-            with self.guest.nested_run(**stdio):
-                return self._conduct(request, streams)
-        finally:
-            self._alarm, self._outer_counters = outer
-            if self.stopped is not None:
-                self.bridge.break_off(self.stopped)  # it cannot go on where it made the call
-
-    def _conduct(self, request: bytes, streams: Streams) -> Result:
+        A signal handler may raise at any call. So what undoes a step comes in a ``finally`` whose
+        first instructions make none, and each further call is in the ``finally`` of the one before.
+        """
+        outer = self._run
         start = self.guest.reading()
-        if self._outer_counters is None:  # else the outer run's time goes on
+        if outer is None:  # else the outer run's time goes on
             self.guest.count_cpu(self._cpu, start)
+        alarm = Alarm(
+            streams.seconds, self.limits.cpu_seconds, self._interrupt, self.guest.cpu_clock
+        )
+        run = _Run(streams, alarm, start, _NOTHING if outer is None else self._counters(), outer)
+        bridge = self.bridge
+        thread, deadline = bridge.thread, bridge.deadline
+        is_whole = False
         value: Any = None
         exit_code = 0
         error: GuestError | None = None
-        alarm = self._alarm = watchdog.arm(
-            streams.seconds, self.limits.cpu_seconds, self._interrupt, self.guest.cpu_clock
-        )
-        before = self.bridge.enter(
-            None if streams.seconds == math.inf else time.monotonic() + streams.seconds
-        )
-        if self._cancelled:
-            watchdog.hurry(alarm)
         try:
             try:
-                requests = (request,) if self._started else (self._start_request(), request)
+                self._run = run
+                watchdog.arm(alarm)
+                bridge.enter(
+                    None if streams.seconds == math.inf else time.monotonic() + streams.seconds
+                )
+                if self._cancelled:
+                    alarm.hurried = True
+                requests = (message,) if self._started else (self._start_request(), message)
                 data = self.guest.exchange(*requests)
                 self._started = True
                 value, error, exit_code = self._outcome(data)
+                is_whole = True
             finally:
-                self._alarm = None
-                self.bridge.leave(before)
-                watchdog.disarm(alarm)
-            if self.bridge.stopped:
+                self._run = outer
+                bridge.thread, bridge.deadline = thread, deadline
+                try:
+                    watchdog.disarm(alarm)
+                finally:
+                    try:
+                        watchdog.alarms.discard(alarm)
+                    finally:
+                        if alarm.takes_signals:
+                            signal.set_wakeup_fd(-1)
+            if self._interrupted:
                 raise GuestCancelled("stopped")  # the reply came with the stop: it is stopped
         except StopGuest as stop:
             error, exit_code = self._stop_reason(stop.reason)
         except GuestError as stopped:
-            error, exit_code = stopped, -1
-            if self.bridge.stopped:
-                error = self._interruption(streams.seconds, start, alarm)
+            error, exit_code = self._error(stopped, run), -1
             self.stopped = error
         except EngineError:  # the guest was not entered: the thread has no room for it
-            self._usage(start, streams)
+            is_whole = True
+            self._usage(run)
             raise
         except BaseException:
             # Raised by a host function or a callback, or Ctrl-C: the guest was cut off halfway.
-            self.stopped = GuestCancelled("an exception of the host stopped the guest")
-            self._usage(start, streams)
+            self._usage(run)
             raise
+        finally:
+            if not is_whole and self.stopped is None:
+                self.stopped = self._cut_off
+            if outer is not None and self.stopped is not None and bridge.broken is None:
+                bridge.broken = self.stopped  # the guest cannot go on where it made the call
         return Result(
             None if error is not None else value,
             error,
             exit_code,
             streams.stdout.getvalue(),
             streams.stderr.getvalue(),
-            self._usage(start, streams),
+            self._usage(run),
             streams.stdout.truncated,
             streams.stderr.truncated,
         )
@@ -208,11 +220,11 @@ class Session:
                 return None, None, code & 0xFF
         raise GuestProtocolError("the guest gave a reply outside the ABI")
 
-    def _usage(self, start: Reading, streams: Streams) -> Usage:
+    def _usage(self, run: _Run) -> Usage:
         """The run's usage, which is added to the sandbox's totals, too."""
-        end = self.guest.reading()
-        before = self._outer_counters or (0,) * 5
-        calls, arguments, replies, written, created = map(sub, self._counters(), before)
+        start, end = run.start, self.guest.reading()
+        streams = run.streams
+        calls, arguments, replies, written, created = map(sub, self._counters(), run.before)
         usage = Usage(
             end.wall - start.wall,
             end.cpu - start.cpu,
@@ -226,7 +238,7 @@ class Session:
             created,
             end.faults - start.faults,
         )
-        if self._outer_counters is None:  # else it is a part of the outer run's
+        if run.outer is None:  # else it is a part of the outer run's
             self._totals.add(usage)
             self._cpu += usage.cpu_seconds
         return usage
@@ -261,22 +273,33 @@ class Session:
             return None, reason.code & 0xFF
         raise reason
 
-    def _interruption(self, seconds: float, start: Reading, alarm: Alarm) -> GuestError:
-        if self._cancelled or alarm.signalled or not alarm.fired:
+    def _error(self, stopped: GuestError, run: _Run) -> GuestError:
+        """Why the guest cannot go on, given what came out of it."""
+        if self.stopped is not None:  # a run within this one has met it
+            return self.stopped
+        if not self._interrupted:
+            return stopped
+        if self._cancelled:
+            return GuestCancelled("the guest was cancelled")
+        fired: _Run | None = run
+        while fired is not None and not fired.alarm.fired:
+            fired = fired.outer  # the time of the run around it
+        if fired is None or fired.alarm.signalled:
             return GuestCancelled("the guest was cancelled")
         now = self.guest.reading()
-        if alarm.out_of_cpu:
+        if fired.alarm.out_of_cpu:
             limit = self.limits.cpu_seconds
             return CpuLimitExceeded(
                 f"the guest used more CPU time than its limit of {limit:g} seconds "
                 "(Limits.cpu_seconds)",
                 limit=limit,
-                used=now.cpu - start.cpu,
+                used=now.cpu - fired.start.cpu,
             )
+        seconds = fired.streams.seconds
         return TimeLimitExceeded(
             f"the guest ran longer than its limit of {seconds:g} seconds (Limits.wall_seconds)",
             limit=seconds,
-            used=now.wall - start.wall,
+            used=now.wall - fired.start.wall,
         )
 
 
@@ -289,9 +312,42 @@ class Streams:
         stdout: where its output goes.
         stderr: where its errors go.
         seconds: wall time that it may take.
+        on_stop: called when the guest is to stop, or None.
     """
 
     stdin: Any
     stdout: CapturedOutput
     stderr: CapturedOutput
-    seconds: float = math.inf
+    seconds: float
+    on_stop: Callable[[], None] | None
+
+    @classmethod
+    def of(cls, request: Request, limits: Limits) -> Streams:
+        """Those of a request, with nothing written yet."""
+        seconds, timeout = limits.wall_seconds, request.timeout
+        return cls(
+            request.stdin,
+            CapturedOutput("stdout", limits.output_bytes, request.on_stdout),
+            CapturedOutput("stderr", limits.output_bytes, request.on_stderr),
+            seconds if timeout is None else min(timeout, seconds),
+            request.on_stop,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run or call that goes on.
+
+    Attributes:
+        streams: its streams and time.
+        alarm: what ends it.
+        start: clocks and counters at its start.
+        before: what was counted before it.
+        outer: the run whose guest called the host function that makes this one, or None.
+    """
+
+    streams: Streams
+    alarm: Alarm
+    start: Reading
+    before: tuple[int, int, int, int, int]
+    outer: _Run | None

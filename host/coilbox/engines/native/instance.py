@@ -67,7 +67,7 @@ class NativeInstance(MemoryAccess):
         self._program = program
         self.context: object = None
         self.raised: BaseException | None = None
-        self._gate = threading.Lock()  # interrupt() against close()
+        self._gate = threading.RLock()  # interrupt() against close()
         # Every call of the runtime gives the GIL away and takes it back: so few as can be.
         setup: Any = ffi.new("struct cb_setup *")
         setup.memory_limit = memory_limit

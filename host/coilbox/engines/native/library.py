@@ -19,7 +19,7 @@ from coilbox.support.cache import Cache, descriptor_path, key_of
 _MACHINES = {"x86_64": "switch_x86_64.S", "aarch64": "switch_aarch64.S"}
 _LIBRARY = "runtime.so"
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _loaded: Any = None
 _loads = itertools.count(1)
 

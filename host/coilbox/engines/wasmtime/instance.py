@@ -50,7 +50,7 @@ class WasmtimeInstance(MemoryAccess):
         self._program = program
         self.context: object = None
         self.raised: BaseException | None = None
-        self._gate = threading.Lock()  # interrupt() against close()
+        self._gate = threading.RLock()  # interrupt() against close()
         self._interrupted = False
         self._in_order = True  # every call so far returned
         self._calls = 0  # that go on: one, and those within it
@@ -91,6 +91,8 @@ class WasmtimeInstance(MemoryAccess):
         outer, current.instance = current.instance, self
         current.depth += levels
         self._calls += 1
+        # Until it has returned in order: what cuts this off leaves it so.
+        in_order, self._in_order = self._in_order, False
         try:
             error = capi().wasmtime_func_call_unchecked(
                 store.context, function, values, max(len(args), 1), trap
@@ -101,11 +103,11 @@ class WasmtimeInstance(MemoryAccess):
             self._calls -= 1
         if error != ffi.NULL or trap[0] != ffi.NULL:
             self._raise(error, trap[0])
+        self._in_order = in_order
         result: int = values[0].i
         return result
 
     def _raise(self, error: Any, trap: Any) -> None:
-        self._in_order = False
         raised, self.raised = self.raised, None
         if error != ffi.NULL:
             text = error_text(error)

@@ -39,7 +39,10 @@ class Store:
     def __init__(self, engine: Any, instance_pre: Any) -> None:
         lib = capi()
         self._functions: dict[str, Any] = {}
-        self._store = lib.wasmtime_store_new(engine, ffi.NULL, ffi.NULL)
+        # Freed with this object at the latest: a signal handler may cut off any code that closes.
+        self._store = ffi.gc(
+            lib.wasmtime_store_new(engine, ffi.NULL, ffi.NULL), lib.wasmtime_store_delete
+        )
         self.context = lib.wasmtime_store_context(self._store)
         self._handle = ffi.new("wasmtime_instance_t *")
         trap = ffi.new("wasm_trap_t **")
@@ -96,4 +99,4 @@ class Store:
         """Free everything. The object must not be used afterwards."""
         self.view = None
         self._functions.clear()
-        capi().wasmtime_store_delete(self._store)
+        ffi.release(self._store)

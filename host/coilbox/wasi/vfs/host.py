@@ -57,6 +57,8 @@ class HostVolume(Volume):
     """
 
     hides_links = True
+    fd = -1
+    _root: HostDirectory | None = None
 
     def __init__(self, mount: Mount, device: int) -> None:
         self.writable = mount.mode == "rw"
@@ -71,7 +73,7 @@ class HostVolume(Volume):
                 f"cannot mount {os.fspath(mount.host_path)!r} at {mount.guest_path!r}: "
                 f"{error.strerror}"
             ) from None
-        self._root: HostDirectory | None = HostDirectory(self, self.fd, owned=False)
+        self._root = HostDirectory(self, self.fd, owned=False)
 
     def root(self) -> Directory:
         """The mounted directory."""
@@ -81,10 +83,14 @@ class HostVolume(Volume):
 
     def close(self) -> None:
         """Close the root."""
-        root, self._root = self._root, None
-        if root is not None:
-            os.close(self.fd)
-            root.fd = self.fd = -1
+        if self._root is not None:
+            self._root.fd = -1
+        fd, self.fd, self._root = self.fd, -1, None
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()  # a signal handler may cut off what closes it
 
     def inode(self, device: int, inode: int) -> int:
         """A number of our own for a host file: the host's would tell about the host."""
@@ -181,6 +187,9 @@ class HostFile(File):
         if fd >= 0:
             os.close(fd)
 
+    def __del__(self) -> None:
+        self.close()
+
 
 class HostDirectory(Directory):
     """A directory of the host, by its descriptor."""
@@ -195,9 +204,13 @@ class HostDirectory(Directory):
 
     def release(self) -> None:
         """Close, unless it is the mount's root."""
-        if self._owned and self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        if self._owned:
+            fd, self.fd = self.fd, -1
+            if fd >= 0:
+                os.close(fd)
+
+    def __del__(self) -> None:
+        self.release()
 
     def duplicate(self) -> Directory:
         """The same directory under a second descriptor."""

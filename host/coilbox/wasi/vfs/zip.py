@@ -50,7 +50,7 @@ class ZipArchive:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._fd = -1
         self._closed = False
         self._top: dict[bytes, ZipDirectory | _ZipNode] | None = None
