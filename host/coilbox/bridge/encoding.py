@@ -12,7 +12,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from coilbox.codec import Allowance, wire
 from coilbox.codec.frames import Buffer, scan
-from coilbox.codec.nesting import Malformed
+from coilbox.codec.nesting import HUGE_BYTES, Malformed
 from coilbox.codec.reader import Reader
 from coilbox.codec.scalars import SCALARS, pack
 from coilbox.errors import GuestProtocolError
@@ -64,11 +64,13 @@ def _extension(code: int, data: bytes) -> object:
 class _Reader(Reader):
     """Reads messages that are not small."""
 
-    def extension(self, code: int, data: Buffer) -> object:
+    def extension(self, code: int, data: Any) -> object:
         """See :class:`Reader`."""
-        if code in (wire.INT, wire.DECIMAL):
+        if code == wire.INT and len(data) > HUGE_BYTES:
+            self.found_slow()
+        elif code == wire.DECIMAL:
             self.simple = False
-        return _extension(code, bytes(data))
+        return _extension(code, data)
 
 
 def unpack(data: Buffer, allowance: Allowance) -> Any:
@@ -85,7 +87,7 @@ def unpack(data: Buffer, allowance: Allowance) -> Any:
             return msgpack.unpackb(data, strict_map_key=False, timestamp=2, ext_hook=_extension)
         reader = _Reader()
         reader.begin(data, allowance)
-        return reader.read(data)
+        return reader.read_all(data, scan(data, allowance))
     except _NO_VALUE as error:
         raise malformed(str(error) or type(error).__name__) from None
 

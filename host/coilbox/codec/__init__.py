@@ -59,7 +59,7 @@ def encode(
 
 
 def decode(
-    data: Buffer, types: TypeRegistry = NO_TYPES, allowance: Allowance = UNBOUNDED
+    data: Buffer, types: TypeRegistry = NO_TYPES, allowance: Allowance | None = None
 ) -> object:
     """Return the value that ``data`` holds.
 
@@ -79,4 +79,4 @@ def decode(
     decoder = _coders.decoder
     if decoder.types is not types or decoder.busy:
         decoder = _coders.decoder = Decoder(types)
-    return decoder.decode(data, allowance)
+    return decoder.decode(data, allowance or Allowance())

@@ -32,10 +32,11 @@ class Allowance:
     Attributes:
         value_bytes: what one value may weigh, in bytes.
         checkpoint: raises if the work has to end.
+        large: whether a message came whose values are too many to be worked on in one piece.
         items: how many items ``each`` has given so far.
     """
 
-    __slots__ = ("_left", "checkpoint", "items", "value_bytes")
+    __slots__ = ("_left", "checkpoint", "items", "large", "value_bytes")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Allowance:
         self.value_bytes = value_bytes
         self.checkpoint = checkpoint
         self.items = 0
+        self.large = False
         self._left = _UNITS  # threads that count at the same time lose a few, which does no harm
 
     def done(self, units: int = 1) -> None:

@@ -31,6 +31,10 @@ _COMBINATIONS = 1 << 16
 class Decoder(Reader):
     """Decodes values with declared types; not for two threads at once."""
 
+    messages = frozenset(
+        (wire.TUPLE, wire.SET, wire.FROZENSET, wire.ENUM, wire.DATACLASS, wire.OPAQUE)
+    )
+
     def __init__(self, types: TypeRegistry) -> None:
         super().__init__()
         self.types = types
@@ -38,13 +42,11 @@ class Decoder(Reader):
         self._depth = 0  # of extension values being decoded
         self._budget = 0
         self._nested = False  # whether a container came as an extension value
-        self._scalars: dict[int, Callable[[bytes], object]] = {
+        self._handlers: dict[int, Callable[[Any], object]] = {
             **SCALARS,
             wire.INT: self._big_int,
             wire.DECIMAL: self._decimal,
             wire.COMPLEX: _complex,
-        }
-        self._containers: dict[int, Callable[[Buffer], object]] = {
             wire.TUPLE: self._tuple,
             wire.SET: self._set,
             wire.FROZENSET: self._frozenset,
@@ -69,7 +71,7 @@ class Decoder(Reader):
         try:
             self.begin(data, allowance)
             frame = scan(data, allowance)
-            value = self.read(data, frame)
+            value = self.read_all(data, frame)
             if self._nested and not frame.shallow and is_too_deep(value, allowance):
                 raise Malformed(TOO_DEEP)
         except Malformed as error:
@@ -86,23 +88,19 @@ class Decoder(Reader):
             self.end()
         return value
 
-    def extension(self, code: int, data: Buffer) -> object:
+    def extension(self, code: int, data: Any) -> object:
         """See :class:`Reader`."""
         self._budget -= len(data)
         if self._budget < 0:
             raise Malformed("tuples, sets or dataclasses with too much data in too many levels")
-        scalar = self._scalars.get(code)
-        if scalar is not None:
-            return scalar(bytes(data))
-        container = self._containers.get(code)
-        if container is None:
+        handler = self._handlers.get(code)
+        if handler is None:
             raise Malformed(f"extension type {code}")
-        self.simple = False
-        return container(data)
+        return handler(data)
 
     def _big_int(self, data: bytes) -> object:
         if len(data) > HUGE_BYTES:
-            self.simple = False
+            self.found_slow()
         return SCALARS[wire.INT](data)
 
     def _decimal(self, data: bytes) -> object:
@@ -114,11 +112,13 @@ class Decoder(Reader):
         if self._depth >= wire.MAX_DEPTH:
             raise Malformed(TOO_DEEP)
         self._depth += 1
-        value = self.read(data)
-        self._depth -= 1
-        return value
+        try:
+            return self.read(data)
+        finally:
+            self._depth -= 1
 
     def _items(self, data: Buffer, counts: tuple[int, ...] = ()) -> list[Any]:
+        self.simple = False
         items = self._nest(data)
         if type(items) is not list or (counts and len(items) not in counts):
             raise Malformed("an extension value without its array")
@@ -134,6 +134,7 @@ class Decoder(Reader):
 
     def _frozenset(self, data: Buffer) -> frozenset[Any]:
         self._nested = True
+        self.found_slow()
         return frozenset(self.set(self._items(data)))
 
     def _enum(self, data: Buffer) -> enum.Enum:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import itertools
 import struct
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -15,7 +16,7 @@ import msgpack  # type: ignore[import-untyped]
 from coilbox.codec import wire
 from coilbox.codec.allowance import UNBOUNDED, Allowance
 from coilbox.codec.frames import scan
-from coilbox.codec.nesting import ATOMS, TOO_DEEP, Malformed, is_small, is_too_deep
+from coilbox.codec.nesting import TOO_DEEP, Malformed, is_long, is_small, is_too_deep
 from coilbox.codec.registry import TypeRegistry
 from coilbox.codec.scalars import (
     big_int,
@@ -45,6 +46,8 @@ _BAD_VALUES = (ValueError, TypeError, OverflowError, RuntimeError)
 # The first byte of long arrays, maps and extension values, before a length of 32 bits.
 _ARRAY, _MAP, _EXTENSION = b"\xdd", b"\xdf", b"\xc9"
 _LONG = 1 << 16
+
+_TOGETHER = 64  # items of a list or dict that are packed at once if they are small
 
 
 class _Refused(Exception):
@@ -90,14 +93,15 @@ class Encoder:
         """
         self.busy = True
         self._depth = 0
-        self._nested = self._small = False
+        self._nested = False
+        self._small = not (allowance.large or is_long(value))
         self._allowance = allowance
         try:
             data = self._pack(value)
             if not scan(data, allowance).shallow and self._nested and is_too_deep(value, allowance):
                 raise Malformed(TOO_DEEP)
         except (_Refused, Malformed, *_BAD_VALUES) as error:
-            self._small = False
+            self._small = True
             place, reason = self._find_bad(value, labels)
             raise UnsupportedValueError(f"{place}: {reason or error}") from None
         finally:
@@ -108,15 +112,16 @@ class Encoder:
     def _pack(self, value: object) -> bytes:
         if self._small:
             return self._pack_at_once(value)
-        if is_small(value):
-            self._small = True
-            try:
-                return self._pack_at_once(value)
-            finally:
-                self._small = False
         parts: list[bytes] = []
         self._pack_pieces(value, parts, 0)
         return b"".join(parts)
+
+    def _pack_small(self, value: object) -> bytes:
+        self._small = True
+        try:
+            return self._pack_at_once(value)
+        finally:
+            self._small = False
 
     def _pack_at_once(self, value: object) -> bytes:
         """Pack with the packer of the next level: one is busy while its default hook runs."""
@@ -140,20 +145,20 @@ class Encoder:
             )
         self._depth = depth + 1
 
+    # -- values that may be large, in pieces that let other threads run --------------------------
+
     def _pack_pieces(self, value: Any, parts: list[bytes], level: int) -> None:
-        """Pack a value that may be large, in pieces that let other threads run."""
         self._allowance.done()
         if is_small(value):
-            parts.append(self._pack(value))
+            parts.append(self._pack_small(value))
         elif level > wire.MAX_DEPTH:
             raise _Refused(TOO_DEEP)
         elif type(value) is list:
-            self._pack_list(value, parts, level)
+            parts.append(_ARRAY + len(value).to_bytes(4, "big"))
+            self._pack_items(value, list, parts, level)
         elif type(value) is dict:
             parts.append(_MAP + len(value).to_bytes(4, "big"))
-            for key, item in self._allowance.each(value.items()):
-                self._pack_pieces(key, parts, level + 1)
-                self._pack_pieces(item, parts, level + 1)
+            self._pack_items(value.items(), dict, parts, level)
         else:
             depth = self._depth
             self._deepen()
@@ -167,18 +172,24 @@ class Encoder:
             else:
                 self._pack_pieces(made, parts, level)
 
-    def _pack_list(self, items: list[Any], parts: list[bytes], level: int) -> None:
-        count = len(items)
-        parts.append(_ARRAY + count.to_bytes(4, "big"))
-        for piece in self._allowance.pieces(items):
-            count -= len(piece)
-            if ATOMS.issuperset(map(type, piece)):
-                packed = self._pack_at_once(piece)
-                parts.append(packed[1 if len(piece) < 16 else 3 :])
-            else:
-                for item in piece:
-                    self._pack_pieces(item, parts, level + 1)
-        if count:
+    def _pack_items(
+        self, items: Collection[Any], kind: type[Any], parts: list[bytes], level: int
+    ) -> None:
+        """Pack the items of a list or dict, which is ``kind``, some together if they are small."""
+        left = len(items)
+        every = iter(items)
+        while some := list(itertools.islice(every, _TOGETHER)):
+            left -= len(some)
+            self._allowance.done(_TOGETHER)
+            if is_small(some):
+                # Without the head of the small list or dict.
+                packed = self._pack_small(kind(some))
+                parts.append(packed[1 if len(some) < 16 else 3 :])
+                continue
+            for item in some:
+                for part in (item,) if kind is list else item:
+                    self._pack_pieces(part, parts, level + 1)
+        if left:
             raise _Refused("cannot send a list that is changed meanwhile")
 
     def _default(self, value: Any) -> object:

@@ -18,8 +18,8 @@ from typing import Any
 from coilbox.codec.allowance import Allowance
 from coilbox.codec.nesting import HUGE_BYTES, Malformed
 
-# With fewer keys of small size all steps together take less than a millisecond.
-_FEW = 256
+FEW_KEYS = 512
+"""With fewer keys of small size all steps together take some milliseconds at most."""
 # Steps that keys may cost in a table, for each key and besides: honest keys need 1 to 16.
 _STEPS = 32
 _STEPS_FREE = 4096
@@ -43,22 +43,13 @@ _HASH_BITS = (1 << 64) - 1
 _SMALLEST_TABLE = 512  # smaller ones have few keys
 
 
-def dict_of(
-    pairs: list[tuple[Any, Any]], allowance: Allowance, *, simple: bool = False
-) -> dict[Any, Any]:
+def dict_of(pairs: list[tuple[Any, Any]], allowance: Allowance) -> dict[Any, Any]:
     """The dict of these pairs.
-
-    Args:
-        pairs: keys and values.
-        allowance: what may be done.
-        simple: whether all keys are known to be texts, bytes, small numbers or None.
 
     Raises:
         Malformed: making it would take a hostile time, or a key has no hash.
     """
     allowance.done()
-    if simple and len(pairs) <= _FEW:
-        return dict(pairs)
     check_keys([key for key, _ in allowance.each(pairs)], allowance, in_set=False)
     made: dict[Any, Any] = {}
     for piece in allowance.pieces(pairs):
@@ -88,7 +79,7 @@ def check_keys(keys: list[Any], allowance: Allowance, *, in_set: bool) -> None:
     if _RANDOM and all(type(key) in _TEXTS for key in allowance.each(keys)):
         return
     small = all(type(key) in _SMALL or _is_small_int(key) for key in allowance.each(keys))
-    if small and len(keys) <= _FEW:
+    if small and len(keys) <= FEW_KEYS:
         return
     hashes: list[int] = []
     try:
@@ -115,7 +106,7 @@ def _twins(hashes: list[int], allowance: Allowance, in_set: bool) -> set[str]:
         Malformed: finding the places of the keys takes too many steps.
     """
     count = len(hashes)
-    if count <= _FEW:
+    if count <= FEW_KEYS:
         ordered = sorted(hashes)
         return {str(one) for one, other in itertools.pairwise(ordered) if one == other}
     fill = _fill_set if in_set else _fill_dict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from coilbox.codec import wire
@@ -11,6 +11,7 @@ from coilbox.codec.allowance import Allowance
 TOO_DEEP = f"nested deeper than {wire.MAX_DEPTH} levels, or contains itself"
 
 _SEQUENCES = (list, tuple, set, frozenset)
+_CONTAINERS = (dict, *_SEQUENCES)
 _SCALARS = (str, bytes, int, float, type(None))
 
 ATOMS = frozenset({str, bytes, int, float, bool, type(None)})
@@ -18,6 +19,7 @@ ATOMS = frozenset({str, bytes, int, float, bool, type(None)})
 
 FEW = 2048
 """So many values are encoded in one piece."""
+_A_LEVEL = 8  # counts as so many values, which bounds the depth of what is looked at
 
 _SHOWN_BITS = 128
 
@@ -60,30 +62,41 @@ def is_too_deep(value: object, allowance: Allowance) -> bool:
     return any(True for item in level for _ in _parts(item))
 
 
-def _parts(item: Any) -> Iterator[Collection[Any]]:
-    """What a value consists of."""
+def _parts(item: Any) -> tuple[Collection[Any], ...]:
+    """The values in a value, in some collections."""
     if isinstance(item, dict):
-        yield dict.keys(item)
-        yield dict.values(item)
-    elif isinstance(item, _SEQUENCES):
-        yield item
-    elif hasattr(item, "__dataclass_fields__"):
-        yield [getattr(item, name) for name in item.__dataclass_fields__]
+        return dict.keys(item), dict.values(item)
+    if isinstance(item, _SEQUENCES):
+        return (item,)
+    if hasattr(item, "__dataclass_fields__"):
+        return ([getattr(item, name) for name in item.__dataclass_fields__],)
+    return ()
+
+
+def is_long(value: object) -> bool:
+    """Whether a value, or one of few in it, has many items, as can be seen at once."""
+    if not isinstance(value, _CONTAINERS):
+        return False
+    if len(value) > 4 or not isinstance(value, list):
+        return len(value) > FEW
+    return any(isinstance(item, _CONTAINERS) and len(item) > FEW for item in value)
 
 
 def is_small(value: object) -> bool:
     """Whether a value consists of so few others that it is encoded in a millisecond."""
-    if type(value) in ATOMS:
-        return True
-    left = FEW
-    level = [value]
-    while level:
-        inner: list[Any] = []
-        for item in level:
-            for parts in _parts(item):
-                left -= len(parts)
-                if left < 0:
-                    return False
-                inner += [part for part in parts if type(part) not in ATOMS]
-        level = inner
-    return True
+    return type(value) in ATOMS or _room_beside(value, FEW) >= 0
+
+
+def _room_beside(value: Any, room: int) -> int:
+    """How many values fit beside those in this one; below 0 if they are too many, or too deep."""
+    room -= _A_LEVEL
+    for parts in _parts(value):
+        room -= len(parts)
+        if room < 0:
+            return room
+        for part in parts:
+            if type(part) not in ATOMS:
+                room = _room_beside(part, room)
+                if room < 0:
+                    return room
+    return room

@@ -12,18 +12,23 @@ import msgpack  # type: ignore[import-untyped]
 
 from coilbox.codec.allowance import UNBOUNDED, Allowance
 from coilbox.codec.frames import PIECE, Buffer, Frame, Long, may_weigh, scan
-from coilbox.codec.keys import dict_of, set_of
+from coilbox.codec.keys import FEW_KEYS, dict_of, set_of
 from coilbox.codec.nesting import CONTAINER_WEIGHT, Malformed
 from coilbox.errors import ValueLimitExceeded
 
-# The keys of the dicts of shorter messages cost little whatever they are.
-_CHECK_KEYS_FROM: Final = 1024
+# The keys of the dicts of shorter messages cost little, but for those that are slow to compare.
+_CHECK_KEYS_FROM: Final = 4096
+_CHECK_SLOW_KEYS_FROM: Final = 1024
 
 # What stands for a long value, which is read by itself: an extension value that no guest can guess.
 _STAND_IN: Final = 127
 
 _BIN, _STR = 0xC6, 0xDB
 _COPIED = 1 << 20  # bytes
+
+
+class _Again(Exception):
+    """The message has to be read once more, with its keys checked."""
 
 
 class Reader:
@@ -33,9 +38,12 @@ class Reader:
 
     Attributes:
         allowance: what may be done.
+        messages: the extension types whose content is a message of its own.
         simple: whether nothing came so far in this message that could be a key which is slow to
             compare.
     """
+
+    messages: frozenset[int] = frozenset()
 
     def __init__(self) -> None:
         self.allowance: Allowance = UNBOUNDED
@@ -50,8 +58,12 @@ class Reader:
             ext_hook=self._read_extension,
         )
 
-    def extension(self, code: int, data: Buffer) -> object:
+    def extension(self, code: int, data: Any) -> object:
         """The value of an extension type.
+
+        Args:
+            code: its number.
+            data: its content: bytes, or a view of them if it is a message of its own.
 
         Raises:
             Malformed: it is none.
@@ -65,6 +77,8 @@ class Reader:
             ValueLimitExceeded: it is too long.
         """
         self.allowance = allowance
+        if len(data) > PIECE:
+            allowance.large = True
         self.simple = True
         self._weight = 0
         self.add_weight(len(data))
@@ -77,8 +91,16 @@ class Reader:
         """Keep nothing of the guest's whose message was read."""
         self.allowance = UNBOUNDED
 
+    def read_all(self, data: Buffer, frame: Frame) -> Any:
+        """The value of the message that was begun, as ``read`` gives that of a part."""
+        try:
+            return self.read(data, frame)
+        except _Again:
+            self._hooks = {"object_pairs_hook": self._dict}
+            return self.read(data, frame)
+
     def read(self, data: Buffer, frame: Frame | None = None) -> Any:
-        """The value of a message, or of a part of the one that was begun.
+        """The value of a part of the message that was begun.
 
         Args:
             data: its bytes.
@@ -91,9 +113,15 @@ class Reader:
         """
         if frame is None:
             frame = scan(data, self.allowance)
-        if len(data) <= PIECE:
-            return self._unpackb(data, **self._hooks)
-        return self._read_pieces(data, frame.longs)
+        if len(data) > PIECE:
+            return self._read_pieces(data, frame.longs)
+        return self._unpackb(data, **self._hooks)
+
+    def found_slow(self) -> None:
+        """There is a frozenset or a huge integer in the message, which may become a key."""
+        self.simple = False
+        if not self._hooks and self._weight > _CHECK_SLOW_KEYS_FROM:
+            raise _Again
 
     def set(self, items: list[Any]) -> set[Any]:
         """The set of these items.
@@ -124,9 +152,11 @@ class Reader:
         return items
 
     def _dict(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        if len(pairs) <= FEW_KEYS and self.simple and not self._weighing:
+            return dict(pairs)
         if self._weighing:
             self.add_weight(CONTAINER_WEIGHT)
-        return dict_of(pairs, self.allowance, simple=self.simple)
+        return dict_of(pairs, self.allowance)
 
     def _read_extension(self, code: int, data: Buffer) -> object:
         self.allowance.done()
@@ -178,9 +208,12 @@ class Reader:
             # Joining many bytes lets other threads run; one long copy does not.
             return b"".join(_copies(content))
         if long.kind == _STR:
+            if len(content) <= _COPIED:
+                return str(content, "utf-8")
             return "".join(codecs.iterdecode(_copies(content), "utf-8"))
-        code = content[0]
-        return self._read_extension(code if code < 128 else code - 256, content[1:])
+        code = content[0] if content[0] < 128 else content[0] - 256
+        content = content[1:]
+        return self._read_extension(code, content if code in self.messages else bytes(content))
 
 
 def _copies(content: memoryview) -> Iterator[bytes]:
