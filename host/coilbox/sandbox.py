@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 from coilbox.bridge import HostAPI, HostFunctions
 from coilbox.clock import GuestClock
 from coilbox.codec import NO_TYPES, TypeRegistry
+from coilbox.engines import choose_engine
+from coilbox.engines.protocol import Program
 from coilbox.errors import (
     ExtensionError,
     SandboxBusyError,
@@ -86,6 +88,8 @@ class Sandbox(NotCopyable):
             kernel's. With it and a clock of the guest's own, runs of one image repeat exactly.
         isolation: ``none``, or ``process``: the guest runs in a worker process behind layers of
             the kernel's (docs/isolation.md); Linux on x86-64 only.
+        program: the image's code on that engine, to run in place of the engine's own, such as one
+            that counts. It outlives the sandbox.
 
     Raises:
         UsageError: an argument does not fit.
@@ -113,6 +117,7 @@ class Sandbox(NotCopyable):
         clock: GuestClock | None = None,
         random_seed: int | None = None,
         isolation: Isolation = "none",
+        program: Program | None = None,
     ) -> None:
         standard_streams.hold()
         self._closed = False
@@ -138,8 +143,12 @@ class Sandbox(NotCopyable):
             raise UsageError(f"isolation must be 'none' or 'process', not {shown(isolation)}")
         self.isolation = isolation
         if isolation == "process":
+            if program is not None:
+                raise UsageError("a worker process loads its own program; leave out isolation")
             # Compiled here, where its progress can be seen, and loaded by the workers.
             self.engine = ensure_compiled(self._image, engine)
+        elif program is not None:
+            self.engine, self._program = choose_engine(engine, self._image).name, program
         else:
             self.engine, self._program = load_program(self._image, engine)
         self._host_api = HostAPI(

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from coilbox import Sandbox, UsageError
+from coilbox import Image, Sandbox, UsageError
+from coilbox.engines.protocol import NO_SOURCES, Instance, KernelSources
 from coilbox.errors import GuestException
+from coilbox.session.programs import load_program
 
 pytestmark = pytest.mark.isolated
 
@@ -262,3 +264,28 @@ def test_usage(box: Sandbox) -> None:
     assert 0 < usage.wall_seconds < 20
     assert usage.peak_memory_bytes > 30 << 20
     assert box.run("1").usage.stdout_bytes == 0
+
+
+def test_a_program_in_place_of_the_engines_own(image: Image, engine: str) -> None:
+    _, own = load_program(image, engine)
+    made: list[Instance] = []
+
+    class Noting:
+        def instantiate(
+            self, *, memory_limit: int, sources: KernelSources = NO_SOURCES
+        ) -> Instance:
+            made.append(own.instantiate(memory_limit=memory_limit, sources=sources))
+            return made[-1]
+
+        def close(self) -> None:
+            raise AssertionError("it is the caller's")
+
+    with Sandbox(image, engine=engine, program=Noting()) as box:
+        assert box.run("1 + 1").value == 2
+        box.reset()
+        assert len(made) == 2
+    with Sandbox(image, engine=engine) as box:
+        assert box.run("1 + 1").value == 2, "others run the engine's own"
+    assert len(made) == 2
+    with pytest.raises(UsageError, match="worker process loads its own"):
+        Sandbox(image, program=Noting(), isolation="process")

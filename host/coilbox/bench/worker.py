@@ -119,9 +119,7 @@ class Coilbox:
         engine = importlib.import_module("coilbox.engines").get_engine("native")
         programs = importlib.import_module("coilbox.session.programs")
         image = self._options["image"] = self._box.open_image(self._options["image"])
-        program = engine.program(image, Path(folder), programs.IMPORTS)
-        self._in_place = programs.in_place(image, "native", program)
-        self._in_place.__enter__()  # for the whole life of this process
+        self._options["program"] = engine.program(image, Path(folder), programs.IMPORTS)
 
     def describe(self) -> str:
         """See Runtime."""

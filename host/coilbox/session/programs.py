@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from coilbox.bridge.imports import BRIDGE_IMPORTS
 from coilbox.engines import choose_engine
@@ -52,20 +50,3 @@ def ensure_compiled(image: Image, engine: str = "auto") -> str:
             load_program(image, chosen.name)
         _compiled.add(key)
     return chosen.name
-
-
-@contextmanager
-def in_place(image: Image, engine: str, program: Program) -> Iterator[None]:
-    """Have new sandboxes run a program in place of an engine's own, such as one that counts."""
-    key = (image.digest, engine)
-    with _lock:
-        own = _programs.get(key)
-        _programs[key] = program
-    try:
-        yield
-    finally:
-        with _lock:
-            if own is None:
-                del _programs[key]
-            else:
-                _programs[key] = own

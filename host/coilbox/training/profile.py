@@ -56,11 +56,10 @@ def take_profile(
 
 def _run(image: Image, program: NativeProgram, name: str, source: str) -> None:
     from coilbox import Limits, Sandbox
-    from coilbox.session.programs import in_place
 
     limits = Limits(_SECONDS, _MEMORY_BYTES)
     started = time.monotonic()
-    with in_place(image, "native", program), Sandbox(image, engine="native", limits=limits) as box:
+    with Sandbox(image, engine="native", limits=limits, program=program) as box:
         result = box.run(source, filename=name)
     if result.error is not None or result.exit_code:
         reason = result.error or result.stderr.strip()
