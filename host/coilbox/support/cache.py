@@ -256,7 +256,7 @@ class Cache:
         """
         target = self.path(kind, key)
         self._check_room(need)
-        with self.temporary() as folder:
+        with self.temporary() as replaced, self.temporary() as folder:
             with self._room_for(need):
                 extra = fill(folder)
             with self._explained(need):
@@ -265,10 +265,9 @@ class Cache:
                 # Rename cannot replace a folder with something in it; readers that come in
                 # between find no entry, and make it or wait for the lock.
                 with contextlib.suppress(FileNotFoundError):
-                    target.rename(folder.with_name(folder.name + "-old"))
+                    target.rename(replaced / key)
                 folder.rename(target)
                 _sync(target.parent)
-                shutil.rmtree(folder.with_name(folder.name + "-old"), ignore_errors=True)
         return Entry(kind, key, target, manifest)
 
     def ensure(
