@@ -7,15 +7,15 @@ variables, as its place in the order of effects would be lost.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from coilbox.engines.native.emit.ctype import c_type
-from coilbox.engines.native.emit.stack import condition_of, strip
+from coilbox.engines.native.emit.profile import Counters
+from coilbox.engines.native.emit.stack import Stack, condition_of, strip
+from coilbox.wasm import FuncType
 from coilbox.wasm.opcodes import BLOCK_OPS, BY_NAME, EMPTY_BLOCK
-
-if TYPE_CHECKING:
-    from coilbox.engines.native.emit.function import FunctionEmitter
 
 _ELSE: Final = BY_NAME["else"]
 _END: Final = BY_NAME["end"]
@@ -77,13 +77,32 @@ class Frame:
 class Control:
     """The control stack of one function."""
 
-    def __init__(self, function: FunctionEmitter) -> None:
-        self._function = function
-        self._stack = function.stack
+    def __init__(
+        self,
+        stack: Stack,
+        results: tuple[int, ...],
+        types: Sequence[FuncType],
+        counters: Counters,
+        return_values: Callable[[list[str]], None],
+    ) -> None:
+        """Begin a function.
+
+        Args:
+            stack: the function's operands and lines.
+            results: what the function returns.
+            types: the module's types, which block types are indices of.
+            counters: what is known of its conditions, or counts them.
+            return_values: writes the C that returns results given as C numbers.
+        """
+        self._stack = stack
+        self._results = results
+        self._types = types
+        self._counters = counters
+        self._return_values = return_values
         self._blocks = 0
         self._nested = 0
         self.dead = False
-        self.frames = [Frame(Frame.FUNCTION, 0, 0, (), function.signature.results)]
+        self.frames = [Frame(Frame.FUNCTION, 0, 0, (), results)]
 
     # -- unreachable code -----------------------------------------------------------------------
 
@@ -113,7 +132,7 @@ class Control:
             return (), ()
         if immediate < 0:
             return (), (immediate + 0x80,)
-        kind = self._function.plan.types[immediate]
+        kind = self._types[immediate]
         return kind.params, kind.results
 
     def _new_frame(self, kind: int, immediate: int) -> Frame:
@@ -146,7 +165,7 @@ class Control:
         frame = self._new_frame(Frame.IF, immediate)
         frame.parameters = [v.text for v in self._stack.values[frame.height :]]
         self._declare(frame, frame.results)
-        text = self._function.counters.condition(condition_of(condition))
+        text = self._counters.condition(condition_of(condition))
         self._stack.line(f"if ({text}) {{")
         self._stack.indent += "  "
 
@@ -235,13 +254,12 @@ class Control:
     # -- branches -------------------------------------------------------------------------------
 
     def _return(self) -> None:
-        results = self._function.signature.results
-        self._function.return_values(self._stack.pop_numbers(len(results)))
+        self._return_values(self._stack.pop_numbers(len(self._results)))
 
     def go(self, frame: Frame, values: list[str]) -> None:
         """Assign what a label takes and go there."""
         if frame.kind == Frame.FUNCTION:
-            self._function.return_values(values)
+            self._return_values(values)
             return
         frame.used = True
         self._assign(frame, values)
@@ -268,7 +286,7 @@ class Control:
         stack.keep_top(len(frame.label_types))
         count = len(frame.label_types)
         values = [v.number for v in stack.values[len(stack.values) - count :]]
-        text = self._function.counters.condition(condition_of(condition))
+        text = self._counters.condition(condition_of(condition))
         if not values and frame.kind != Frame.FUNCTION:
             frame.used = True
             stack.line(f"if ({text}) {frame.jump}")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from coilbox.engines.native.emit import calls, memory, tables
-from coilbox.engines.native.emit.control import Control, Frame
+from coilbox.engines.native.emit import calls, memory, pieces, tables
+from coilbox.engines.native.emit.control import Frame
 from coilbox.engines.native.emit.ctype import (
     c_type,
     f32_literal,
@@ -22,101 +22,39 @@ from coilbox.engines.native.emit.errors import EmitError
 from coilbox.engines.native.emit.numeric import TEMPLATES
 from coilbox.engines.native.emit.plan import Plan
 from coilbox.engines.native.emit.profile import Counters
-from coilbox.engines.native.emit.stack import Stack, Value, combine, strip
+from coilbox.engines.native.emit.stack import Value, combine, strip
+from coilbox.engines.native.emit.state import FunctionEmitter
 from coilbox.engines.native.emit.switches import branch_table
-from coilbox.wasm import Body, FuncType, Instr
+from coilbox.wasm import Instr
 from coilbox.wasm.opcodes import BY_NAME, I32_ADD, OPCODES
 from coilbox.wasm.types import F32, F64, FUNCREF, I32, I64
 
-Handler = Callable[["FunctionEmitter", Instr], None]
-
-
-class FunctionEmitter:
-    """Writes the C of one function."""
-
-    def __init__(self, plan: Plan, index: int, counters: Counters) -> None:
-        self.plan = plan
-        self.counters = counters
-        self.index = index
-        self.signature: FuncType = plan.signature(index)
-        self.body: Body = plan.body(index)
-        self.lines: list[str] = []
-        self.stack = Stack(self.lines)
-        self.local_types = [*self.signature.params, *self.body.local_types()]
-        self.is_piece = index in plan.tail.functions
-        self.control = Control(self)
-
-    def emit(self) -> list[str]:
-        """The function's definition, line by line; with its ordinary form behind a piece."""
-        if self.is_piece:
-            self.lines += calls.piece_head(self.plan, self.index)
-        else:
-            name = self.plan.function_name(self.index)
-            params = parameters(self.signature.params)
-            self.lines.append(f"{result_type(self.signature.results)} {name}({params}) {{")
-        for local in range(len(self.signature.params), len(self.local_types)):
-            kind = self.local_types[local]
-            self.stack.line(f"{c_type(kind)} l{local} = {zero(kind)};")
-        for line in self.counters.entry():
-            self.stack.line(line)
-        self._instructions()
-        self.lines.append("}")
-        if self.is_piece:
-            self.lines += calls.ordinary_form(self.plan, self.index)
-        return [line for line in self.lines if line]
-
-    def _instructions(self) -> None:
-        control = self.control
-        for instruction in self.body.code:
-            op = instruction[0]
-            if control.dead:
-                control.skip(op)
-                continue
-            handler = HANDLERS.get(op)
-            if handler is None:
-                raise EmitError(
-                    f"function {self.plan.names[self.index]}: {OPCODES[op].name} is not "
-                    "supported by the native engine"
-                )
-            handler(self, instruction)
-
-    def return_values(self, values: list[str]) -> None:
-        """Return, with the results given as C numbers."""
-        if self.is_piece and self.plan.trampoline:
-            for line in calls.piece_return(self.plan, self.signature.results, values):
-                self.stack.line(line)
-        elif not values:
-            self.stack.line("return;")
-        elif len(values) == 1:
-            self.stack.line(f"return {strip(values[0])};")
-        else:
-            kind = result_type(self.signature.results)
-            self.stack.line(f"return ({kind}){{{', '.join(values)}}};")
+Handler = Callable[[FunctionEmitter, Instr], None]
 
 
 # -- handlers of simple instructions ------------------------------------------------------------
 
 
-def _numeric(self: FunctionEmitter, instruction: Instr) -> None:
+def _numeric(emitter: FunctionEmitter, instruction: Instr) -> None:
     op = instruction[0]
     template = TEMPLATES[op]
     pops = OPCODES[op].pops
     assert pops is not None
-    operands = self.stack.values[-len(pops) :]
-    del self.stack.values[-len(pops) :]
+    operands = emitter.stack.values[-len(pops) :]
+    del emitter.stack.values[-len(pops) :]
     if template.condition and len(operands) == 1 and operands[0].condition:
         numbers = [operands[0].text]  # eqz of a comparison
     else:
         numbers = [value.number for value in operands]
     text = template.text.format(*numbers)
     if template.traps:
-        self.stack.keep_memory()
-        self.stack.keep_effect(text, template.kind)
+        emitter.stack.keep_memory()
+        emitter.stack.keep_effect(text, template.kind)
         return
     value = combine(text, template.kind, operands, condition=template.condition)
-    if op == I32_ADD and self.plan.fold_offsets:
+    if op == I32_ADD and emitter.plan.fold_offsets:
         value = replace(value, sum=_sum(numbers))
-    self.stack.push(value)
+    emitter.stack.push(value)
 
 
 _SMALL: Final = 4096
@@ -132,16 +70,16 @@ def _sum(numbers: list[str]) -> tuple[str, int] | None:
     return None
 
 
-def _nop(self: FunctionEmitter, instruction: Instr) -> None:
+def _nop(emitter: FunctionEmitter, instruction: Instr) -> None:
     pass
 
 
-def _drop(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.discard(self.stack.pop())
+def _drop(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.discard(emitter.stack.pop())
 
 
-def _select(self: FunctionEmitter, instruction: Instr) -> None:
-    stack = self.stack
+def _select(emitter: FunctionEmitter, instruction: Instr) -> None:
+    stack = emitter.stack
     # C evaluates one of the two; a load in the other would not happen.
     for value in stack.values[-3:-1]:
         if value.memory:
@@ -153,101 +91,101 @@ def _select(self: FunctionEmitter, instruction: Instr) -> None:
     stack.push(combine(text, first.kind, [first, second, condition]))
 
 
-def _local_get(self: FunctionEmitter, instruction: Instr) -> None:
+def _local_get(emitter: FunctionEmitter, instruction: Instr) -> None:
     local = instruction[1]
-    self.stack.values.append(
-        Value(f"l{local}", self.local_types[local], locals=frozenset((local,)))
+    emitter.stack.values.append(
+        Value(f"l{local}", emitter.local_types[local], locals=frozenset((local,)))
     )
 
 
-def _local_set(self: FunctionEmitter, instruction: Instr) -> None:
+def _local_set(emitter: FunctionEmitter, instruction: Instr) -> None:
     local = instruction[1]
-    value = self.stack.pop()
-    self.stack.keep_local(local)
-    self.stack.line(f"l{local} = {strip(value.number)};")
+    value = emitter.stack.pop()
+    emitter.stack.keep_local(local)
+    emitter.stack.line(f"l{local} = {strip(value.number)};")
 
 
-def _local_tee(self: FunctionEmitter, instruction: Instr) -> None:
-    _local_set(self, instruction)
-    _local_get(self, instruction)
+def _local_tee(emitter: FunctionEmitter, instruction: Instr) -> None:
+    _local_set(emitter, instruction)
+    _local_get(emitter, instruction)
 
 
-def _global_get(self: FunctionEmitter, instruction: Instr) -> None:
+def _global_get(emitter: FunctionEmitter, instruction: Instr) -> None:
     index = instruction[1]
-    item = self.plan.globals[index]
+    item = emitter.plan.globals[index]
     if item.slot is None:
-        self.stack.push_name(item.initial.text, item.kind)
+        emitter.stack.push_name(item.initial.text, item.kind)
     else:
-        self.stack.values.append(Value(item.name, item.kind, globals=frozenset((index,))))
+        emitter.stack.values.append(Value(item.name, item.kind, globals=frozenset((index,))))
 
 
-def _global_set(self: FunctionEmitter, instruction: Instr) -> None:
+def _global_set(emitter: FunctionEmitter, instruction: Instr) -> None:
     index = instruction[1]
-    value = self.stack.pop()
-    self.stack.keep_global(index)
-    self.stack.line(f"{self.plan.globals[index].name} = {strip(value.number)};")
+    value = emitter.stack.pop()
+    emitter.stack.keep_global(index)
+    emitter.stack.line(f"{emitter.plan.globals[index].name} = {strip(value.number)};")
 
 
 def _constant(literal: Callable[[int], str], kind: int) -> Handler:
-    def handler(self: FunctionEmitter, instruction: Instr) -> None:
-        self.stack.push_name(literal(instruction[1]), kind)
+    def handler(emitter: FunctionEmitter, instruction: Instr) -> None:
+        emitter.stack.push_name(literal(instruction[1]), kind)
 
     return handler
 
 
-def _ref_null(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.push_name("NULL", FUNCREF)
+def _ref_null(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.push_name("NULL", FUNCREF)
 
 
-def _ref_func(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.push_name(f"((ref)&ref{instruction[1]})", FUNCREF)
+def _ref_func(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.push_name(f"((ref)&ref{instruction[1]})", FUNCREF)
 
 
-def _ref_is_null(self: FunctionEmitter, instruction: Instr) -> None:
-    value = self.stack.pop()
-    self.stack.push(combine(f"({value.text} == NULL)", I32, [value], condition=True))
+def _ref_is_null(emitter: FunctionEmitter, instruction: Instr) -> None:
+    value = emitter.stack.pop()
+    emitter.stack.push(combine(f"({value.text} == NULL)", I32, [value], condition=True))
 
 
-def _unreachable(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.keep_memory()
-    self.stack.line("trap(self_ CB_TRAP_UNREACHABLE);")
-    self.control.die()
+def _unreachable(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.keep_memory()
+    emitter.stack.line("trap(self_ CB_TRAP_UNREACHABLE);")
+    emitter.control.die()
 
 
-def _block(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.open(Frame.BLOCK, instruction[1])
+def _block(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.control.open(Frame.BLOCK, instruction[1])
 
 
-def _loop(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.open(Frame.LOOP, instruction[1])
+def _loop(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.control.open(Frame.LOOP, instruction[1])
 
 
-def _if(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.open_if(instruction[1])
+def _if(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.control.open_if(instruction[1])
 
 
-def _else(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.turn()
+def _else(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.control.turn()
 
 
-def _end(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.close()
+def _end(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.control.close()
 
 
-def _br(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.branch(instruction[1])
+def _br(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.control.branch(instruction[1])
 
 
-def _br_if(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.branch_if(instruction[1])
+def _br_if(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.control.branch_if(instruction[1])
 
 
-def _br_table(self: FunctionEmitter, instruction: Instr) -> None:
-    branch_table(self, instruction[1:])
+def _br_table(emitter: FunctionEmitter, instruction: Instr) -> None:
+    branch_table(emitter, instruction[1:])
 
 
-def _return(self: FunctionEmitter, instruction: Instr) -> None:
-    self.control.branch(len(self.control.frames) - 1)
+def _return(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.control.branch(len(emitter.control.frames) - 1)
 
 
 HANDLERS: Final[dict[int, Handler]] = {
@@ -287,3 +225,49 @@ HANDLERS: Final[dict[int, Handler]] = {
     **tables.HANDLERS,
     **calls.HANDLERS,
 }
+
+
+def emit_function(plan: Plan, index: int, counters: Counters) -> list[str]:
+    """The definition of a function, line by line; with its ordinary form behind a piece.
+
+    Args:
+        plan: what is known of the module.
+        index: the function's, imports first.
+        counters: what a profile knows of it, or what counts for one.
+
+    Raises:
+        EmitError: it has an instruction that is not supported.
+    """
+    emitter = FunctionEmitter(plan, index, counters)
+    params, lines = emitter.signature.params, emitter.lines
+    if emitter.is_piece:
+        lines += pieces.piece_head(plan, index)
+    else:
+        head = f"{plan.function_name(index)}({parameters(params)})"
+        lines.append(f"{result_type(emitter.signature.results)} {head} {{")
+    for local in range(len(params), len(emitter.local_types)):
+        kind = emitter.local_types[local]
+        emitter.stack.line(f"{c_type(kind)} l{local} = {zero(kind)};")
+    for line in counters.entry():
+        emitter.stack.line(line)
+    _instructions(emitter)
+    lines.append("}")
+    if emitter.is_piece:
+        lines += pieces.ordinary_form(plan, index)
+    return [line for line in lines if line]
+
+
+def _instructions(emitter: FunctionEmitter) -> None:
+    control = emitter.control
+    for instruction in emitter.body.code:
+        op = instruction[0]
+        if control.dead:
+            control.skip(op)
+            continue
+        handler = HANDLERS.get(op)
+        if handler is None:
+            raise EmitError(
+                f"function {emitter.plan.names[emitter.index]}: {OPCODES[op].name} is not "
+                "supported by the native engine"
+            )
+        handler(emitter, instruction)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from coilbox.engines.native.emit.ctype import arguments, parameters, result_type
+from coilbox.engines.native.emit.plan import Plan
 from coilbox.engines.native.emit.stack import strip
 from coilbox.wasm.types import I32
-
-if TYPE_CHECKING:
-    from coilbox.engines.native.emit.plan import Plan
 
 
 def indirect_code(plan: Plan, table: int, index: str, type_: int) -> str:

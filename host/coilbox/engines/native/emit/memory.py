@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from coilbox.engines.native.emit.numeric import LOADS, STORES, load_bytes
 from coilbox.engines.native.emit.stack import Value, strip
+from coilbox.engines.native.emit.state import FunctionEmitter
 from coilbox.wasm import Instr
 from coilbox.wasm.opcodes import BY_NAME
 from coilbox.wasm.types import I32
-
-if TYPE_CHECKING:
-    from coilbox.engines.native.emit.function import FunctionEmitter
 
 MEMORY_SIZE_GLOBAL: Final = -1
 """The size of memory, as something that expressions read and calls change."""
 
 
-def _load(self: FunctionEmitter, instruction: Instr) -> None:
+def _load(emitter: FunctionEmitter, instruction: Instr) -> None:
     op, _, offset = instruction
     name, kind = LOADS[op]
-    address = self.stack.pop()
+    address = emitter.stack.pop()
     base, offset = _folded(address, offset)
     text = f"{name}(self_ {strip(base)}, {offset}u)"
     loads = (*address.memory, (base, offset, load_bytes(op)))
-    self.stack.push(Value(text, kind, address.locals, address.globals, loads))
+    emitter.stack.push(Value(text, kind, address.locals, address.globals, loads))
 
 
-def _store(self: FunctionEmitter, instruction: Instr) -> None:
+def _store(emitter: FunctionEmitter, instruction: Instr) -> None:
     op, _, offset = instruction
-    value = self.stack.pop().number
-    base, offset = _folded(self.stack.pop(), offset)
-    self.stack.keep_memory()
-    self.stack.line(f"{STORES[op]}(self_ {strip(base)}, {offset}u, {strip(value)});")
+    value = emitter.stack.pop().number
+    base, offset = _folded(emitter.stack.pop(), offset)
+    emitter.stack.keep_memory()
+    emitter.stack.line(f"{STORES[op]}(self_ {strip(base)}, {offset}u, {strip(value)});")
 
 
 def _folded(address: Value, offset: int) -> tuple[str, int]:
@@ -48,39 +46,39 @@ def _folded(address: Value, offset: int) -> tuple[str, int]:
     return address.number, offset
 
 
-def _size(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.values.append(
+def _size(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.values.append(
         Value("memory_size(self)", I32, globals=frozenset((MEMORY_SIZE_GLOBAL,)))
     )
 
 
-def _grow(self: FunctionEmitter, instruction: Instr) -> None:
-    pages = self.stack.pop().number
-    self.stack.keep_memory()
-    self.stack.keep_global(MEMORY_SIZE_GLOBAL)
-    self.stack.keep_effect(f"memory_grow(self_ {strip(pages)})", I32)
+def _grow(emitter: FunctionEmitter, instruction: Instr) -> None:
+    pages = emitter.stack.pop().number
+    emitter.stack.keep_memory()
+    emitter.stack.keep_global(MEMORY_SIZE_GLOBAL)
+    emitter.stack.keep_effect(f"memory_grow(self_ {strip(pages)})", I32)
 
 
 def _bulk(name: str) -> Callable[[FunctionEmitter, Instr], None]:
-    def handler(self: FunctionEmitter, instruction: Instr) -> None:
-        operands = ", ".join(map(strip, self.stack.pop_numbers(3)))
-        self.stack.keep_memory()
-        self.stack.line(f"{name}(self_ {operands});")
+    def handler(emitter: FunctionEmitter, instruction: Instr) -> None:
+        operands = ", ".join(map(strip, emitter.stack.pop_numbers(3)))
+        emitter.stack.keep_memory()
+        emitter.stack.line(f"{name}(self_ {operands});")
 
     return handler
 
 
-def _init(self: FunctionEmitter, instruction: Instr) -> None:
+def _init(emitter: FunctionEmitter, instruction: Instr) -> None:
     segment = instruction[1]
-    operands = ", ".join(map(strip, self.stack.pop_numbers(3)))
-    self.stack.keep_memory()
-    data, size = segment_operands(self, "data", segment)
-    self.stack.line(f"memory_init(self_ {data}, {size}, {operands});")
+    operands = ", ".join(map(strip, emitter.stack.pop_numbers(3)))
+    emitter.stack.keep_memory()
+    data, size = segment_operands(emitter, "data", segment)
+    emitter.stack.line(f"memory_init(self_ {data}, {size}, {operands});")
 
 
-def segment_operands(self: FunctionEmitter, kind: str, index: int) -> tuple[str, str]:
+def segment_operands(emitter: FunctionEmitter, kind: str, index: int) -> tuple[str, str]:
     """A segment's array and its size, which is 0 once it was dropped (active ones are)."""
-    slot = self.plan.segment_slot(kind, index)
+    slot = emitter.plan.segment_slot(kind, index)
     if slot is None:
         return "NULL", "0"
     name = f"{kind}{index}"
@@ -90,10 +88,10 @@ def segment_operands(self: FunctionEmitter, kind: str, index: int) -> tuple[str,
 def drop_segment(kind: str) -> Callable[[FunctionEmitter, Instr], None]:
     """``data.drop`` or ``elem.drop``."""
 
-    def handler(self: FunctionEmitter, instruction: Instr) -> None:
-        slot = self.plan.segment_slot(kind, instruction[1])
+    def handler(emitter: FunctionEmitter, instruction: Instr) -> None:
+        slot = emitter.plan.segment_slot(kind, instruction[1])
         if slot is not None:
-            self.stack.line(f"GLOBAL(u32, {slot}) = 1;")
+            emitter.stack.line(f"GLOBAL(u32, {slot}) = 1;")
 
     return handler
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from coilbox.wasm.opcodes import BY_NAME, OPCODES
+from coilbox.wasm.opcodes import OPCODES
 from coilbox.wasm.types import F32, F64, I32, I64
 
 
@@ -133,6 +133,3 @@ def load_bytes(code: int) -> int:
     if name:
         return int(name) // 8
     return 4 if OPCODES[code].name[1:3] == "32" else 8
-
-
-EQZ: Final = (BY_NAME["i32.eqz"], BY_NAME["i64.eqz"])

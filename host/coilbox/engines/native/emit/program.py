@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from coilbox.engines.native.emit import calls
+from coilbox.engines.native.emit import pieces
 from coilbox.engines.native.emit.ctype import (
     C_TYPES,
     LETTERS,
@@ -17,7 +17,7 @@ from coilbox.engines.native.emit.ctype import (
     result_type,
     to_bits,
 )
-from coilbox.engines.native.emit.function import FunctionEmitter
+from coilbox.engines.native.emit.function import emit_function
 from coilbox.engines.native.emit.image import memory_image
 from coilbox.engines.native.emit.indirect import seldom_calls
 from coilbox.engines.native.emit.plan import Plan
@@ -141,7 +141,7 @@ class _Code:
             self.slots if self._options.count else None,
             None if profile is None else profile.slots.get(name),
         )
-        body = FunctionEmitter(self._plan, function, counters).emit()
+        body = emit_function(self._plan, function, counters)
         if self._options.count:
             self.slots += counters.count
             self.counters.append((name, counters.count))
@@ -158,7 +158,7 @@ def _header(plan: Plan, options: EmitOptions) -> str:
     for index, kind in enumerate(plan.types):
         if plan.canonical[index] == index:
             out.append(f"typedef {prototype(f'(*type{index})', kind)};")
-    out += [calls.piece_pointer(plan, results) for results in sorted(plan.tail.arity)]
+    out += [pieces.piece_pointer(plan, results) for results in sorted(plan.tail.arity)]
     out += [
         f"#define {item.name} GLOBAL({C_TYPES[item.kind]}, {item.slot})"
         for item in plan.globals
@@ -182,7 +182,7 @@ def _header(plan: Plan, options: EmitOptions) -> str:
         name = plan.function_name(function)
         out.append(f"HIDDEN {prototype(name, plan.signature(function))};")
         if function in plan.tail.functions:
-            out.append(f"HIDDEN {calls.piece_prototype(plan, function)};")
+            out.append(f"HIDDEN {pieces.piece_prototype(plan, function)};")
     return _lines(out)
 
 
@@ -274,7 +274,7 @@ class _Data:
             out.append(f"  return ({result_type(kind.results)}){{{', '.join(found)}}};")
         out.append("}")
         if index in plan.tail.functions:
-            out += calls.import_piece(plan, index)
+            out += pieces.import_piece(plan, index)
 
     def _exports(self) -> None:
         plan, out = self._plan, self._out

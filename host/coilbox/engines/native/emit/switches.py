@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from coilbox.engines.native.emit.control import Frame
 from coilbox.engines.native.emit.stack import Value, strip
-
-if TYPE_CHECKING:
-    from coilbox.engines.native.emit.function import FunctionEmitter
+from coilbox.engines.native.emit.state import FunctionEmitter
 
 DISPATCH_LABELS: Final = 64
 """From so many labels a ``br_table`` that a loop begins with counts as a dispatch."""
 
 
-def branch_table(self: FunctionEmitter, labels: tuple[int, ...]) -> None:
+def branch_table(emitter: FunctionEmitter, labels: tuple[int, ...]) -> None:
     """Write a ``br_table``; labels that come more than once share their code."""
-    stack, frames = self.stack, self.control.frames
+    stack, frames = emitter.stack, emitter.control.frames
     index = stack.pop()
     stack.keep_memory()
-    if not _dispatch(self, labels, index):
+    if not _dispatch(emitter, labels, index):
         count = len(frames[-1 - labels[-1]].label_types)
         stack.keep_top(count)
         values = [v.number for v in stack.values[len(stack.values) - count :]]
@@ -32,26 +30,26 @@ def branch_table(self: FunctionEmitter, labels: tuple[int, ...]) -> None:
         for depth, numbers in cases.items():
             for start in range(0, len(numbers), 12):
                 stack.line("  " + " ".join(f"case {n}u:" for n in numbers[start : start + 12]))
-            _case(self, depth, values)
+            _case(emitter, depth, values)
         stack.line("  default:")
-        _case(self, default, values)
+        _case(emitter, default, values)
         stack.line("}")
-    self.control.die()
+    emitter.control.die()
 
 
-def _case(self: FunctionEmitter, depth: int, values: list[str]) -> None:
-    self.stack.indent += "    "
-    self.control.go(self.control.frames[-1 - depth], values)
-    self.stack.indent = self.stack.indent[4:]
+def _case(emitter: FunctionEmitter, depth: int, values: list[str]) -> None:
+    emitter.stack.indent += "    "
+    emitter.control.go(emitter.control.frames[-1 - depth], values)
+    emitter.stack.indent = emitter.stack.indent[4:]
 
 
-def _dispatch(self: FunctionEmitter, labels: tuple[int, ...], index: Value) -> bool:
+def _dispatch(emitter: FunctionEmitter, labels: tuple[int, ...], index: Value) -> bool:
     """Write a ``br_table`` before which its loop does nothing as a computed goto.
 
     Every branch to the loop then becomes such a goto too, as in an interpreter written in C:
     the processor predicts what follows each handler by itself.
     """
-    stack, frames = self.stack, self.control.frames
+    stack, frames = emitter.stack, emitter.control.frames
     loop = next((frame for frame in reversed(frames) if frame.kind != Frame.BLOCK), frames[0])
     targets = [frames[-1 - depth] for depth in labels]
     if (

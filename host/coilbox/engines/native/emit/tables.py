@@ -2,56 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from coilbox.engines.native.emit.memory import drop_segment, segment_operands
 from coilbox.engines.native.emit.stack import strip
+from coilbox.engines.native.emit.state import FunctionEmitter
 from coilbox.wasm import Instr
 from coilbox.wasm.opcodes import BY_NAME
 from coilbox.wasm.types import I32
 
-if TYPE_CHECKING:
-    from coilbox.engines.native.emit.function import FunctionEmitter
 
-
-def _operands(self: FunctionEmitter, count: int) -> str:
-    operands = ", ".join(map(strip, self.stack.pop_numbers(count)))
-    self.stack.keep_memory()
+def _operands(emitter: FunctionEmitter, count: int) -> str:
+    operands = ", ".join(map(strip, emitter.stack.pop_numbers(count)))
+    emitter.stack.keep_memory()
     return operands
 
 
-def _get(self: FunctionEmitter, instruction: Instr) -> None:
+def _get(emitter: FunctionEmitter, instruction: Instr) -> None:
     table = instruction[1]
-    kind = self.plan.tables[table].type.element
-    self.stack.keep_effect(f"table_get(self_ {table}u, {_operands(self, 1)})", kind)
+    kind = emitter.plan.tables[table].type.element
+    emitter.stack.keep_effect(f"table_get(self_ {table}u, {_operands(emitter, 1)})", kind)
 
 
-def _set(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.line(f"table_set(self_ {instruction[1]}u, {_operands(self, 2)});")
+def _set(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.line(f"table_set(self_ {instruction[1]}u, {_operands(emitter, 2)});")
 
 
-def _size(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.keep_effect(f"table_size(self_ {instruction[1]}u)", I32)
+def _size(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.keep_effect(f"table_size(self_ {instruction[1]}u)", I32)
 
 
-def _grow(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.keep_effect(f"table_grow(self_ {instruction[1]}u, {_operands(self, 2)})", I32)
+def _grow(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.keep_effect(f"table_grow(self_ {instruction[1]}u, {_operands(emitter, 2)})", I32)
 
 
-def _fill(self: FunctionEmitter, instruction: Instr) -> None:
-    self.stack.line(f"table_fill(self_ {instruction[1]}u, {_operands(self, 3)});")
+def _fill(emitter: FunctionEmitter, instruction: Instr) -> None:
+    emitter.stack.line(f"table_fill(self_ {instruction[1]}u, {_operands(emitter, 3)});")
 
 
-def _copy(self: FunctionEmitter, instruction: Instr) -> None:
+def _copy(emitter: FunctionEmitter, instruction: Instr) -> None:
     into, of = instruction[1:]
-    self.stack.line(f"table_copy(self_ {into}u, {of}u, {_operands(self, 3)});")
+    emitter.stack.line(f"table_copy(self_ {into}u, {of}u, {_operands(emitter, 3)});")
 
 
-def _init(self: FunctionEmitter, instruction: Instr) -> None:
+def _init(emitter: FunctionEmitter, instruction: Instr) -> None:
     segment, table = instruction[1:]
-    operands = _operands(self, 3)
-    items, size = segment_operands(self, "elem", segment)
-    self.stack.line(f"table_init(self_ {table}u, {items}, {size}, {operands});")
+    operands = _operands(emitter, 3)
+    items, size = segment_operands(emitter, "elem", segment)
+    emitter.stack.line(f"table_init(self_ {table}u, {items}, {size}, {operands});")
 
 
 HANDLERS: Final = {
