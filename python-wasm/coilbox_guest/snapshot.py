@@ -31,9 +31,6 @@ PAGE = 65536
 # Host pages: a memory is mapped by them, so segments need no finer grain.
 _GRAIN = 4096
 KEPT_EXPORTS = frozenset({"memory", "coilbox_info", "coilbox_reserve", "coilbox_request"})
-# mimalloc takes memory in steps of a quarter of this where memory cannot be reserved without being
-# used (mi_arena_reserve in mimalloc's arena.c). Its own 128 MiB leave most of the last step empty.
-_ARENA_RESERVE = "64MiB"
 PROBE = "coilbox_stack_pointer"
 _OWN_DESCRIPTORS = [0, 1, 2, 3]
 _TABLE_WRITES = ("table.set", "table.grow", "table.fill", "table.copy", "table.init")
@@ -82,7 +79,6 @@ def take_snapshot(
     environment = {
         "PYTHONHASHSEED": str(hash_seed),
         "COILBOX_PRELOAD": " ".join(preload),
-        "MIMALLOC_ARENA_RESERVE": _ARENA_RESERVE,
     }
     module = Module(linked)
     with (

@@ -13,8 +13,6 @@ from coilbox.bindings.host import Extension
 
 PAUSE = 0.01
 """Seconds that an awaited call takes."""
-AWAITED = 1000
-"""Awaited calls at the same time."""
 MANY = 50
 """Functions of the extension that is loaded."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coilbox.wasm.errors import WasmFormatError
-from coilbox.wasm.leb import read_s, read_u
+from coilbox.wasm.leb import read_u
 
 
 class Reader:
@@ -34,11 +34,6 @@ class Reader:
     def u32(self) -> int:
         """An unsigned LEB128 of 32 bits."""
         value, self.pos = read_u(self.data, self.pos, base=self.base)
-        return value
-
-    def s33(self) -> int:
-        """A signed LEB128 of 33 bits."""
-        value, self.pos = read_s(self.data, self.pos, 33, base=self.base)
         return value
 
     def count(self) -> int:

@@ -70,11 +70,6 @@ class Symbols:
             self.unresolved.setdefault(name, set()).add(self.names[unit])
         return ref
 
-    def defined_in_library(self, name: str) -> bool:
-        """Whether a library, not the C side, defines the function."""
-        ref = self._defined.get(name)
-        return ref is not None and ref.unit > 0
-
     def resolve(self, unit: int, index: int) -> Target | None:
         """What function `index` of a unit is, following imports; None if unresolved.
 
