@@ -15,6 +15,8 @@ from coilbox.images.package_build import name_for, write_package_build
 from coilbox.images.store import ImageStore
 from coilbox.support.checks import checked_path
 from coilbox.support.locks import ForkSafeLock
+from coilbox.support.resources import guest_builder
+from coilbox.support.sources import check_unchanged
 
 if TYPE_CHECKING:
     from coilbox.support.progress import Progress
@@ -134,6 +136,7 @@ def _build(
     from coilbox_guest import build
 
     assert isinstance(reference.build, Path)
+    check_unchanged((guest_builder(), Path(__file__).parent / "wasm"))
     build.build_image(
         reference.build,
         hash_seed=reference.hash_seed,

@@ -311,6 +311,65 @@ def test_folder_that_others_may_write(tmp_path: Path, mode: int) -> None:
         Cache(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("mode", "is_safe"), [(0o777, False), (0o773, False), (0o1777, True), (0o755, True)]
+)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_folders_above_that_others_may_write(
+    tmp_path: Path, mode: int, is_safe: bool, depth: int
+) -> None:
+    above = tmp_path / "above"
+    root = above.joinpath(*["cache"] * depth)
+    root.mkdir(mode=0o700, parents=True)
+    above.chmod(mode)
+    for path in (root, above / "link" / "cache"):
+        if path != root:
+            (above / "link").symlink_to(root.parent)
+        if is_safe:
+            Cache(path)
+        else:
+            with pytest.raises(CacheError, match=rf"could replace .*above belongs .* {mode:04o};"):
+                Cache(path)
+
+
+def test_what_a_link_leads_to_is_checked(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    (shared / "cache").mkdir(mode=0o700, parents=True)
+    shared.chmod(0o777)
+    (tmp_path / "link").symlink_to("shared/../shared/cache")
+    with pytest.raises(CacheError, match="could replace the cache folder"):
+        Cache(tmp_path / "link")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_folders_and_links_of_another_user(tmp_path: Path) -> None:
+    (tmp_path / "theirs" / "cache").mkdir(mode=0o700, parents=True)
+    (tmp_path / "mine" / "cache").mkdir(mode=0o700, parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    os.chown(tmp_path / "theirs", 65534, 65534)
+    os.chown(tmp_path / "link", 65534, 65534, follow_symlinks=False)
+    for folder in ("theirs", "link"):
+        with pytest.raises(CacheError, match=rf"{folder} belongs to user 65534 and has mode"):
+            Cache(tmp_path / folder / "cache")
+
+
+def test_a_group_that_is_shared(tmp_path: Path) -> None:
+    (tmp_path / "above" / "cache").mkdir(mode=0o700, parents=True)
+    (tmp_path / "above").chmod(0o775)
+    if os.geteuid() == 0:  # a group of others
+        os.chown(tmp_path / "above", -1, 1)
+        with pytest.raises(CacheError, match="could replace the cache folder"):
+            Cache(tmp_path / "above" / "cache")
+        os.chown(tmp_path / "above", -1, os.getegid())
+    Cache(tmp_path / "above" / "cache")  # the user's own group, with nobody else in it
+
+
+def test_a_user_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COILBOX_CACHE", "~nosuchuser/x")
+    with pytest.raises(CacheError, match="COILBOX_CACHE is '~nosuchuser/x', and there is no such"):
+        Cache()
+
+
 def test_root_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CacheError, match="cannot be written: File exists"):
@@ -352,7 +411,7 @@ def test_threads_make_an_entry_once(cache: Cache) -> None:
     for thread in threads:
         thread.join()
     assert made == [1]
-    assert notes.notes == ["Waiting for another coilbox process that makes x-k ..."] * 3
+    assert notes.notes == ["Waiting for another coilbox process that uses x-k ..."] * 3
 
 
 PROCESS = """

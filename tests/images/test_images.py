@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,41 @@ def test_prune(cache: Cache, builds: list[dict[str, Any]]) -> None:
     assert cache.keys("native-profile") == ["p"]
     store.prune(everything=True)
     assert cache.keys("images") == cache.keys("parts") == cache.keys("native-profile") == []
+
+
+def test_a_compiler_that_runs_keeps_its_cache(cache: Cache) -> None:
+    (cache.root / "zig").mkdir()
+    with cache.lock("zig", shared=True):
+        ImageStore(cache).prune(compiled=True)
+        assert (cache.root / "zig").exists()
+    ImageStore(cache).prune(compiled=True)
+    assert not (cache.root / "zig").exists()
+
+
+def test_a_fork_while_another_thread_opens_an_image(
+    cache: Cache, builds: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, go = threading.Event(), threading.Event()
+    build = coilbox_guest.build.build_image
+
+    def slow(config: Path, **options: Any) -> object:
+        opening.set()
+        assert go.wait(30)
+        return build(config, **options)
+
+    monkeypatch.setattr(coilbox_guest.build, "build_image", slow)
+    thread = threading.Thread(target=open_image)
+    thread.start()
+    assert opening.wait(30)
+    pid = os.fork()
+    if pid == 0:
+        threading.Timer(20, os._exit, (9,)).start()
+        go.set()
+        os._exit(0 if open_image().name == "default" else 1)
+    status = os.waitpid(pid, 0)[1]
+    go.set()
+    thread.join()
+    assert status == 0
 
 
 def test_opening_is_light_and_quick(

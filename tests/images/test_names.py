@@ -78,7 +78,7 @@ def test_an_unknown_name_lists_the_known(cache: Cache, builds: list[Any], mine: 
     assert str(caught.value).startswith(
         "there is no image 'wob'; names: data, web; guest builds: default, tailcall; images in "
     )
-    for word in ("", ".", "..", "a b", "né", "x" * 5000):
+    for word in (".", "..", "a b", "né", "x" * 200):
         with pytest.raises(ImageError, match="there is no image"):
             open_image(word)
 

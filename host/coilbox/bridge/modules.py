@@ -7,13 +7,13 @@ code goes from host to guest only.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coilbox.errors import CacheError
 from coilbox.support.cache import Cache, key_of
+from coilbox.support.locks import ForkSafeLock
 from coilbox.support.sources import source_digest, source_files
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _KIND = "guest-modules"
 _FILE = "module.marshal"
 
 _codes: dict[tuple[str, str, str], bytes] = {}
-_lock = threading.RLock()
+_lock = ForkSafeLock()
 
 
 def generated_code(spec: Spec, image: str, compile_module: CompileModule) -> bytes:

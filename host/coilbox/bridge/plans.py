@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
@@ -24,6 +23,7 @@ from coilbox.bridge.encoding import Reply
 from coilbox.bridge.guest_plan import GuestPlan
 from coilbox.codec import Allowance
 from coilbox.codec.frames import Buffer
+from coilbox.support.locks import ForkSafeLock
 
 _KEPT = 256
 
@@ -113,7 +113,7 @@ def _is_borrowed(type_: Type) -> bool:
 
 
 _plans: OrderedDict[tuple[object, ...], ExtensionPlan] = OrderedDict()
-_lock = threading.RLock()
+_lock = ForkSafeLock()
 
 
 def plan_of(extension: Extension) -> ExtensionPlan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coilbox.errors import ImageError
 from coilbox.support.cache import Cache, Entry, check, read_manifest, sha256
 from coilbox.support.checks import NotCopyable
+from coilbox.support.locks import ForkSafeLock
 
 if TYPE_CHECKING:
     from coilbox.wasi.vfs.zip import ZipArchive
@@ -111,7 +111,7 @@ class Image(NotCopyable):
                 f"image {name} ({entry.path}) has a manifest of another version of coilbox "
                 f"({error}); {REBUILD}"
             ) from None
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._stdlib: ZipArchive | None = None
 
     @classmethod

@@ -126,7 +126,9 @@ class ImageStore:
                 if always or self.cache.last_used(kind, key) < old:
                     doomed.append((kind, key))
         if compiled or everything:
-            shutil.rmtree(self.cache.root / "zig", ignore_errors=True)  # the compiler's own cache
+            with self.cache.lock_if_free("zig") as free:
+                if free:  # else a compiler that runs now needs it
+                    shutil.rmtree(self.cache.root / "zig", ignore_errors=True)
         if everything:
             doomed += [(kind, key) for kind in _FETCHED for key in self.cache.keys(kind)]
             with self.cache.lock("link"):

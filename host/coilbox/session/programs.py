@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-
 from coilbox.bridge.imports import BRIDGE_IMPORTS
 from coilbox.engines import choose_engine
 from coilbox.engines.protocol import HostImport, Program
 from coilbox.images import Image
+from coilbox.support.locks import ForkSafeLock
 from coilbox.support.progress import Progress
 from coilbox.wasi import WASI_IMPORTS
 
-_lock = threading.RLock()
+_lock = ForkSafeLock()
 _programs: dict[tuple[str, str], Program] = {}
 _compiled: set[tuple[str, str]] = set()
 

@@ -7,7 +7,7 @@ inode and modification time as long as those stay what they were when the hashes
 A damaged entry counts as missing, with a warning, and the next ``publish`` replaces it.
 
 The root is ``$COILBOX_CACHE``, else the user's cache folder of the platform. Compiled code is
-loaded from it and run, so it must belong to this user and nobody else may write to it.
+loaded from it and run, so it must belong to this user, and nobody else may write to it or above.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coilbox.errors import CacheError
+from coilbox.support.locks import LockFile
+from coilbox.support.ownership import check_private
 
 if TYPE_CHECKING:
     from coilbox.support.progress import Progress
@@ -73,10 +75,20 @@ def key_of(*parts: object) -> str:
 
 
 def cache_root() -> Path:
-    """Where the cache is or will be: ``$COILBOX_CACHE``, else the platform's user cache folder."""
+    """Where the cache is or will be: ``$COILBOX_CACHE``, else the platform's user cache folder.
+
+    Raises:
+        CacheError: ``$COILBOX_CACHE`` names the home folder of a user that is not there.
+    """
     given = os.environ.get("COILBOX_CACHE")
     if given:
-        return Path(given).expanduser().absolute()
+        try:
+            return Path(given).expanduser().absolute()
+        except RuntimeError:
+            raise CacheError(
+                f"COILBOX_CACHE is {given!r}, and there is no such user, or no home folder; set it "
+                "to a folder of your own"
+            ) from None
     from platformdirs import user_cache_path
 
     return user_cache_path("coilbox", appauthor=False)
@@ -162,21 +174,7 @@ class Cache:
         self.root = root.absolute() if root is not None else cache_root()
         with self._explained():
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._check_owner()
-
-    def _check_owner(self) -> None:
-        status = self.root.stat()
-        if status.st_uid != os.geteuid():
-            raise CacheError(
-                f"the cache folder {self.root} belongs to user {status.st_uid}, not to this user "
-                f"({os.geteuid()}); set COILBOX_CACHE to a folder of your own"
-            )
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise CacheError(
-                f"other users may write to the cache folder {self.root} (mode "
-                f"{stat.S_IMODE(status.st_mode):04o}), and coilbox runs compiled code from it; "
-                f"run: chmod 700 {self.root}"
-            )
+            check_private(self.root)
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -342,29 +340,35 @@ class Cache:
                     shutil.rmtree(path)
 
     @contextlib.contextmanager
-    def lock(self, name: str, *, progress: Progress | None = None) -> Iterator[None]:
-        """Hold a lock among threads and processes; a note tells the user who waits and for what."""
-        import fcntl
+    def lock(
+        self, name: str, *, shared: bool = False, progress: Progress | None = None
+    ) -> Iterator[None]:
+        """Hold a lock among threads and processes; a note tells the user who waits and for what.
 
+        Args:
+            name: what is locked.
+            shared: others may hold it as well, if they share it, too.
+            progress: where the note is shown.
+        """
+        with self._lock_file(name) as file:
+            if not file.take(shared) and progress is not None:
+                progress.note(f"Waiting for another coilbox process that uses {name} ...")
+            # Polling, because a blocking flock() cannot be interrupted in a thread.
+            while not file.take(shared):
+                time.sleep(0.05)
+            yield
+
+    @contextlib.contextmanager
+    def lock_if_free(self, name: str) -> Iterator[bool]:
+        """Hold a lock unless somebody else does; whether it is held."""
+        with self._lock_file(name) as file:
+            yield file.take()
+
+    def _lock_file(self, name: str) -> LockFile:
         folder = self.root / "locks"
         with self._explained():
             folder.mkdir(mode=0o700, exist_ok=True)
-            handle = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            told = False
-            # Polling, because a blocking flock() cannot be interrupted in a thread.
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if progress is not None and not told:
-                        progress.note(f"Waiting for another coilbox process that makes {name} ...")
-                        told = True
-                    time.sleep(0.05)
-            yield
-        finally:
-            os.close(handle)
+            return LockFile(folder / f"{name}.lock")
 
     # -- errors ---------------------------------------------------------------------------------
 

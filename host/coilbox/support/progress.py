@@ -13,6 +13,7 @@ be called from several threads at once.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -112,7 +113,8 @@ class _PlainTask:
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
-        self._timer.start()
+        with contextlib.suppress(RuntimeError):  # no threads any more while the process ends
+            self._timer.start()
         return self
 
     def __exit__(
@@ -122,7 +124,8 @@ class _PlainTask:
         trace: TracebackType | None,
     ) -> None:
         self._timer.cancel()
-        self._timer.join()
+        if self._timer.ident is not None:
+            self._timer.join()
         if self._shown:
             how = "done" if error is None else "failed"
             seconds = time.monotonic() - self._started

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from coilbox.errors import SetupError
+
+_STARTED = time.time()
+# A file system's clock may differ a little, and steps more coarsely.
+_SLACK_SECONDS = 2
 _SUFFIXES = {".S", ".c", ".h", ".lock", ".py", ".toml", ".txt", ".yaml"}
 
 
@@ -55,3 +61,21 @@ def source_digest(files: Iterable[tuple[str, Path]]) -> str:
         digest.update(f"{name}\0{len(data)}\0".encode())
         digest.update(data)
     return digest.hexdigest()
+
+
+def check_unchanged(paths: Iterable[Path]) -> None:
+    """Check that files and folders of coilbox are those that this process started with.
+
+    What is in memory may be older than a file that was replaced since. Both together would make,
+    under a digest of the new files, what neither version makes.
+
+    Raises:
+        SetupError: one was replaced.
+        OSError: one cannot be read.
+    """
+    for top in paths:
+        for name, path in source_files(top, top.name):
+            if path.stat().st_ctime > _STARTED + _SLACK_SECONDS:
+                raise SetupError(
+                    f"coilbox's file {name} was replaced while this process runs; start it anew"
+                )

@@ -198,6 +198,7 @@ I32_CONST: Final = BY_NAME["i32.const"]
 I32_ADD: Final = BY_NAME["i32.add"]
 I32_SUB: Final = BY_NAME["i32.sub"]
 I32_LOAD: Final = BY_NAME["i32.load"]
+I32_STORE: Final = BY_NAME["i32.store"]
 REF_FUNC: Final = BY_NAME["ref.func"]
 EMPTY_BLOCK: Final = -0x40
 """The BLOCK_TYPE immediate of a block without parameters and results; a single result type

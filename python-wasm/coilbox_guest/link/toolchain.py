@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from coilbox.support.compilers import run_compiler, zig
 from coilbox.support.progress import Progress
 from coilbox_guest.link.errors import LinkError
 
@@ -27,7 +24,7 @@ class Toolchain:
     def __init__(self, work: Path, progress: Progress) -> None:
         self._work = work
         self._progress = progress
-        self._zig = _find_zig()
+        self._zig = zig()
 
     def compile(
         self, sources: Sequence[Path], include: Iterable[Path], cflags: Iterable[str]
@@ -68,19 +65,8 @@ class Toolchain:
         return target.read_bytes()
 
     def _run(self, arguments: list[str]) -> None:
-        environment = dict(os.environ)
-        for name in ("GLOBAL", "LOCAL"):
-            environment[f"ZIG_{name}_CACHE_DIR"] = str(self._work / "zig-cache")
+        environment = {"ZIG_GLOBAL_CACHE_DIR": str(self._work / "zig-cache")}
         command = [str(self._zig), "cc", "-target", TARGET, *arguments]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, errors="replace", check=False
-        )
+        done = run_compiler(command, environment, self._work)
         if done.returncode:
             raise LinkError(f"zig cc failed:\n{done.stderr.strip() or done.stdout.strip()}")
-
-
-def _find_zig() -> Path:
-    found = importlib.util.find_spec("ziglang")
-    if found is None or found.origin is None:
-        raise LinkError("the Python package `ziglang` is not installed; the guest needs it")
-    return Path(found.origin).with_name("zig.exe" if sys.platform == "win32" else "zig")

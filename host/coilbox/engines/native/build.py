@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +78,8 @@ def build_program(
         jobs=jobs,
         progress=progress,
     )
-    toolchain.link(objects, folder / LIBRARY)
+    with progress.task("Linking the guest"):
+        toolchain.link(objects, folder / LIBRARY)
     if work is None:
         for path in sources.iterdir():
             path.unlink()
@@ -123,18 +123,33 @@ def compile_all(
 
     # The largest first, so that the processors finish together.
     order = sorted(range(len(sources)), key=lambda i: -sources[i].stat().st_size)
-    workers = jobs or os.cpu_count() or 1
-    task = (progress or Silent()).task("Compiling the guest to machine code", len(sources))
-    with task, ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(compile_one, i) for i in order]
+    with (progress or Silent()).task("Compiling the guest to machine code", len(sources)) as task:
+        for _ in _in_parallel(compile_one, order, jobs or os.cpu_count() or 1):
+            task.advance()
+    return objects
+
+
+def _in_parallel(work: Callable[[int], None], items: Sequence[int], workers: int) -> Iterator[None]:
+    """Do the work for each item, several at once; yields as often as one is done."""
+    try:
+        # Only here: while a process ends it cannot even be imported, as threads start no more.
+        from concurrent.futures import ThreadPoolExecutor, as_completed
+
+        pool = ThreadPoolExecutor(workers)
+        futures = [pool.submit(work, item) for item in items]
+    except RuntimeError:
+        for item in items:
+            work(item)
+            yield
+        return
+    with pool:
         try:
             for future in as_completed(futures):
                 future.result()
-                task.advance()
+                yield
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return objects
 
 
 def _texts(paths: Iterable[Path]) -> list[str]:

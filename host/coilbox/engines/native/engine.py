@@ -13,12 +13,12 @@ from coilbox.engines.native.build import COUNTERS, LIBRARY, build_program
 from coilbox.engines.native.library import runtime, supported
 from coilbox.engines.native.program import NativeProgram
 from coilbox.engines.native.settings import Settings, chosen_settings
-from coilbox.engines.native.toolchain import Toolchain
+from coilbox.engines.native.toolchain import ZIG_LOCK, Toolchain
 from coilbox.engines.protocol import GuestModule, HostImport
 from coilbox.errors import EngineError
 from coilbox.support.cache import Cache, Entry, key_of
 from coilbox.support.progress import Progress, progress_for
-from coilbox.support.sources import source_digest, source_files
+from coilbox.support.sources import check_unchanged, source_digest, source_files
 
 if TYPE_CHECKING:
     from coilbox.engines.native.emit import Profile
@@ -162,20 +162,22 @@ class NativeEngine:
                 path = image.cache.path(PROFILE_KIND, _profile_key(image)) / _PROFILE
                 profile = Profile.from_json(path.read_text())
             toolchain = self._toolchain(variant, image.cache.root / "zig")
-            build_program(
-                image.read("guest.wasm"),
-                folder,
-                toolchain,
-                options=EmitOptions(
-                    trampoline=toolchain.trampoline,
-                    fold_offsets=self._settings.fold_offsets,
-                    profile=profile,
-                    hot=hot_functions() if toolchain.rest is not None else frozenset(),
-                ),
-                work=work,
-                jobs=jobs,
-                progress=progress,
+            options = EmitOptions(
+                trampoline=toolchain.trampoline,
+                fold_offsets=self._settings.fold_offsets,
+                profile=profile,
+                hot=hot_functions() if toolchain.rest is not None else frozenset(),
             )
+            with image.cache.lock(ZIG_LOCK, shared=True, progress=progress):
+                build_program(
+                    image.read("guest.wasm"),
+                    folder,
+                    toolchain,
+                    options=options,
+                    work=work,
+                    jobs=jobs,
+                    progress=progress,
+                )
             _remove(work)  # under the cache's lock: others may build the same thing
 
         return image.cache.ensure_open(
@@ -246,7 +248,10 @@ class NativeEngine:
             fold_offsets=self._settings.fold_offsets,
             count=True,
         )
-        with image.cache.temporary() as folder:
+        with (
+            image.cache.temporary() as folder,
+            image.cache.lock(ZIG_LOCK, shared=True, progress=progress),
+        ):
             build_program(
                 image.read("guest.wasm"),
                 folder,
@@ -314,6 +319,7 @@ def _emitter() -> str:
     """Digest of all that decides what C the emitter writes, and of the headers it includes."""
     native = Path(__file__).parent
     files = (native / "emit", native / "runtime", native.parents[1] / "wasm")
+    check_unchanged(files)
     return source_digest(item for path in files for item in source_files(path, path.name))
 
 

@@ -6,20 +6,23 @@ import itertools
 import os
 import platform
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from coilbox.engines.native._capi import ffi
 from coilbox.engines.native.build import compile_all
-from coilbox.engines.native.toolchain import RUNTIME, Toolchain
+from coilbox.engines.native.toolchain import RUNTIME, ZIG_LOCK, Toolchain
 from coilbox.errors import EngineError
 from coilbox.support.cache import Cache, descriptor_path, key_of
+from coilbox.support.locks import ForkSafeLock
+from coilbox.support.progress import progress_for
+from coilbox.support.sources import check_unchanged, source_digest, source_files
 
 _MACHINES = {"x86_64": "switch_x86_64.S", "aarch64": "switch_aarch64.S"}
 _LIBRARY = "runtime.so"
+_DECLARATIONS = Path(__file__).with_name("_capi.py")
 
-_lock = threading.RLock()
+_lock = ForkSafeLock()
 _loaded: Any = None
 _loads = itertools.count(1)
 
@@ -77,16 +80,25 @@ def load_library(descriptor: int) -> Any:
 
 
 def _open(cache: Cache, toolchain: Toolchain) -> int:
+    # The declarations were read when this module was imported, the runtime is read now.
+    check_unchanged((_DECLARATIONS, RUNTIME))
     folder = RUNTIME
-    headers = [path.read_text() for path in sorted(folder.glob("*.h"))]
-    sources = [*sorted(folder.glob("*.c")), folder / _MACHINES[platform.machine()]]
-    texts = [path.read_text() for path in sources]
-    key = key_of("native-runtime", toolchain.version, toolchain.flags, headers, texts)
+    key = key_of(
+        *("native-runtime", toolchain.version, toolchain.flags),
+        source_digest(source_files(folder, folder.name)),
+    )
+    progress = progress_for()
 
     def build(target: Path) -> None:
-        objects = compile_all(toolchain, sources, target, include=[folder], depends=headers)
-        toolchain.link(objects, target / _LIBRARY)
+        sources = [*sorted(folder.glob("*.c")), folder / _MACHINES[platform.machine()]]
+        headers = [path.read_text() for path in sorted(folder.glob("*.h"))]
+        with (
+            cache.lock(ZIG_LOCK, shared=True, progress=progress),
+            progress.task("Compiling the native engine's runtime"),
+        ):
+            objects = compile_all(toolchain, sources, target, include=[folder], depends=headers)
+            toolchain.link(objects, target / _LIBRARY)
         for path in objects:
             path.unlink()
 
-    return cache.ensure_open("native-runtime", key, build, _LIBRARY)[1]
+    return cache.ensure_open("native-runtime", key, build, _LIBRARY, progress=progress)[1]

@@ -5,19 +5,18 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
-import subprocess
-import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from coilbox.engines.processor import features
-from coilbox.errors import EngineError
+from coilbox.errors import EngineError, SetupError
+from coilbox.support import compilers
 
 # Guarantees that the emitter's C relies on:
 # - a recursion without end uses up the stack, which is a trap, and does not become a loop;
@@ -124,14 +123,9 @@ class Toolchain:
         self._run([*self.command, *flags, *names, "-o", str(target), "-lm"], target.parent)
 
     def _run(self, command: list[str], folder: Path | None = None) -> str:
+        scratch = folder or Path(tempfile.gettempdir())
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                env={**os.environ, **self.environment},
-                check=False,
-            )
+            done = compilers.run_compiler(command, self.environment, scratch)
         except OSError as error:
             raise EngineError(f"the C compiler {command[0]} cannot be run: {error}") from error
         if done.returncode != 0:
@@ -147,6 +141,10 @@ class Toolchain:
         return done.stdout
 
 
+ZIG_LOCK = "zig"
+"""The cache's lock that is shared while compilers use zig's own cache."""
+
+
 def zig(cache: Path | None = None) -> Toolchain:
     """The clang in the ``ziglang`` package: the default.
 
@@ -156,10 +154,10 @@ def zig(cache: Path | None = None) -> Toolchain:
     Raises:
         EngineError: the package is not installed.
     """
-    spec = importlib.util.find_spec("ziglang")
-    if spec is None or spec.origin is None:
-        raise EngineError("the ziglang package is not installed; run: pip install ziglang")
-    binary = Path(spec.origin).parent / ("zig.exe" if sys.platform == "win32" else "zig")
+    try:
+        binary = compilers.zig()
+    except SetupError as error:
+        raise EngineError(str(error)) from None
     environment = {}
     if cache is not None and "ZIG_GLOBAL_CACHE_DIR" not in os.environ:
         environment["ZIG_GLOBAL_CACHE_DIR"] = str(cache)

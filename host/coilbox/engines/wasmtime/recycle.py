@@ -11,11 +11,11 @@ are constant but for the stack pointer, which every function that returns has pu
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 
 from coilbox.engines.wasmtime.library import ffi, libc
 from coilbox.engines.wasmtime.store import Store
+from coilbox.support.locks import ForkSafeLock
 
 # linux/fs.h
 _PAGEMAP_SCAN = 0xC0606610
@@ -75,7 +75,7 @@ class Recycler:
         self._make = make
         self._idle: list[Store] = []
         # A forgotten sandbox may be collected, and give its store back, where this thread holds it.
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._pristine: Store | None = None
         self._scanner: _Scanner | None = None
         self._closed = False

@@ -9,12 +9,12 @@ from __future__ import annotations
 import datetime
 import os
 import struct
-import threading
 from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path
 
 from coilbox.errors import ImageError
+from coilbox.support.locks import ForkSafeLock
 from coilbox.wasi import constants as c
 from coilbox.wasi.vfs.node import Directory, Entry, File, OpenFlags, Stat, Volume, WasiError
 
@@ -50,7 +50,7 @@ class ZipArchive:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._fd = -1
         self._closed = False
         self._top: dict[bytes, ZipDirectory | _ZipNode] | None = None
