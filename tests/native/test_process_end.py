@@ -48,5 +48,6 @@ def test_compiling_at_exit(tmp_path: Path, imported: bool) -> None:
         text=True,
         check=False,
         timeout=60,
+        cwd=tmp_path,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("True 2\n", "", 0)
