@@ -163,7 +163,7 @@ def test_every_command_takes_the_same_words(cli: Cli, image: Image, tmp_path: Pa
     assert "web" in cli("image", "list").out
     assert json.loads(cli("image", "info", "web", "--json").out)["names"] == ["default", "web"]
     outcome = cli("run", "--image", "web", "-c", "print(6 * 7)")
-    assert outcome == (0, "42\n", "")
+    assert (outcome.code, outcome.out) == (0, "42\n")
 
 
 @pytest.mark.usefixtures("cache", "builds")
