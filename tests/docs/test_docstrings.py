@@ -1,14 +1,43 @@
-"""Docstrings: sections for what users meet."""
+"""Docstrings: first lines that name a thing, and sections for what users meet."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.docs.test_public import PUBLIC, exported
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("host/coilbox", "extensions", "examples")
+LEFT_OUT = {"tests", "wasm", "native", "guest_build.py"}
+
+
+def docstrings(path: Path) -> Iterator[tuple[str, str]]:
+    """The docstrings of a file, each with its place; those of constants, too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Expr(ast.Constant(str(text))):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+
+
+def sources(folder: str) -> Iterator[Path]:
+    """The files of a folder, without tests."""
+    return (path for path in (ROOT / folder).rglob("*.py") if not LEFT_OUT & {*path.parts})
+
+
+@pytest.mark.parametrize("folder", SOURCES)
+def test_first_lines_name_the_thing(folder: str) -> None:
+    """A tooltip shows the first line alone, where "What is kept." says nothing."""
+    found = [item for path in sources(folder) for item in docstrings(path)]
+    assert len(found) > 20
+    assert [f"{place}: {text}" for place, text in found if text.startswith("What ")] == []
 
 
 def public() -> Iterator[tuple[str, Any]]:

@@ -73,7 +73,7 @@ def distinct(items: list[Any], allowance: Allowance) -> set[Any]:
 
 
 def pack_pieces(form: Any, allowance: Allowance) -> bytes:
-    """What ``pack`` gives, for values of many parts."""
+    """The bytes that ``pack`` gives, for values of many parts."""
     return encode(form, allowance=allowance)
 
 

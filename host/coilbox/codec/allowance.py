@@ -22,7 +22,7 @@ def _go_on() -> None:
 
 
 class Allowance:
-    """What may be done with the values of one guest, by any thread.
+    """The work that may be done with the values of one guest, by any thread.
 
     Args:
         value_bytes: what one value may weigh, in bytes (``Limits.value_bytes``).

@@ -49,7 +49,7 @@ class Long(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What a scan finds.
+    """The result of a scan.
 
     Attributes:
         shallow: whether nothing in the message, extension values included, can exceed the depth

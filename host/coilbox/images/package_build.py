@@ -16,7 +16,7 @@ _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def name_for(packages: Sequence[str]) -> str:
-    """What an image with packages is called if nobody says: after the packages.
+    """The name of an image with packages if none is given: after the packages.
 
     Raises:
         UsageError: one begins with no package's name.
