@@ -213,6 +213,10 @@ class WorkerGuest:
         """End the worker. Calling it twice is allowed."""
         self._end()
         self._files.close()
+        # Each of these leads back here, and would wait for the garbage collector.
+        self._channel.close()
+        self._runs.clear()
+        self._context = None
 
     # -- what the worker asks for ---------------------------------------------------------------
 

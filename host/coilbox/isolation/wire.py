@@ -178,3 +178,4 @@ class Channel:
     def close(self) -> None:
         """Close this end. Calling it twice is allowed."""
         self._sock.close()
+        self._limit = None
