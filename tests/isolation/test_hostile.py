@@ -303,6 +303,11 @@ def test_a_read_only_mount_stays_as_it_is(
     assert (folder / "file").read_text() == "text"
 
 
+def test_a_read_only_mount_is_not_brought_to_the_disk(served: FileServer) -> None:
+    file = opened(served, 0, b"file", [True, False, False, False, False, None])
+    assert served.perform([file, "sync", False], b"") == (["wasi", c.EROFS], b"")
+
+
 def opened(served: FileServer, root: int, name: bytes, flags: list[Any]) -> int:
     (status, value), _ = served.perform([root, "open", name, flags], b"")
     assert status == "value"

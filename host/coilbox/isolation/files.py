@@ -43,7 +43,7 @@ _FILE = {
 _LISTING = {"page": ""}
 _CHANGING = {
     "mkdir", "rmdir", "unlink", "symlink", "link", "rename", "set_times", "set_times_self",
-    "pwrite", "append", "resize", "allocate",
+    "pwrite", "append", "resize", "allocate", "sync",
 }  # fmt: skip
 _CREATING = {"mkdir", "symlink", "link"}
 _OPENING = {"open", "enter", "duplicate", "entries"}
