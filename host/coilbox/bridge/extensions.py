@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable
 
 from coilbox.bridge.bound import Bound
@@ -33,7 +34,8 @@ class ExtensionBridge(CallExchange):
         self, host_api: HostAPI, sandbox_id: str, serve: Callable[[bytes], bytes], meter: CallMeter
     ) -> None:
         super().__init__(host_api, sandbox_id, serve)
-        self._control = Control(self, meter, self._pending_work)
+        this = weakref.proxy(self)  # what holds a bridge by its own parts is not freed at once
+        self._control = Control(this, meter, lambda *call: this._pending_work(*call))
         self._bound: dict[int, tuple[Bound, int]] = {}
         self._contexts: dict[int, CallContext] = {}
 
@@ -42,6 +44,8 @@ class ExtensionBridge(CallExchange):
         super().close()
         for context in self._contexts.values():
             context.state.clear()
+        self._contexts.clear()
+        self._bound.clear()
 
     def _call(self, number: int, data: Buffer) -> Reply:
         bound, position = self._bound.get(number) or self._bind(number)

@@ -272,7 +272,10 @@ class WorkerGuest:
         error = stop_of(status, detail)
         if not isinstance(error, EngineError):  # the guest was not entered: all is as before
             self._end()
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # else it holds this frame, which holds it
 
     def _end(self) -> int:
         self.cpu_clock()  # it cannot be read afterwards

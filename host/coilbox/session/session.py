@@ -192,6 +192,9 @@ class Session:
                 self.stopped = self._cut_off
             if outer is not None and self.stopped is not None and bridge.broken is None:
                 bridge.broken = self.stopped  # the guest cannot go on where it made the call
+        if error is not None:
+            # It is data, and must not hold the frames, and so the sandbox, where it was raised.
+            error.__traceback__ = error.__context__ = None
         return Result(
             None if error is not None else value,
             error,

@@ -166,7 +166,10 @@ class NativeInstance(MemoryAccess):
     def _raise(self, code: int) -> None:
         raised, self.raised = self.raised, None
         if raised is not None:
-            raise raised
+            try:
+                raise raised
+            finally:
+                del raised  # else it holds this frame, which holds it
         if code < 0:
             raise EngineError(f"this thread got no signal stack: {os.strerror(ffi.errno)}")
         raise GuestTrap(f"the guest crashed inside its sandbox: {TRAP_NAMES[code]}")

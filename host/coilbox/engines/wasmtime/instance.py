@@ -117,7 +117,10 @@ class WasmtimeInstance(MemoryAccess):
             text = _TRAP_NAMES.get(code[0], f"trap {code[0]}") if known else "stopped by the host"
             capi().wasm_trap_delete(trap)
         if raised is not None:
-            raise raised
+            try:
+                raise raised
+            finally:
+                del raised  # else it holds this frame, which holds it
         raise GuestTrap(f"the guest crashed inside its sandbox: {text}")
 
     def interrupt(self) -> None:
