@@ -49,7 +49,7 @@ def test_without_an_image(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_an_image_that_does_not_exist(cli: Cli) -> None:
     outcome = cli("doctor", "--image", "nope")
     assert outcome.code == exits.HOST
-    assert "there is no image or guest build 'nope'" in outcome.out
+    assert "there is no image 'nope'" in outcome.out
 
 
 def test_a_cache_that_others_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

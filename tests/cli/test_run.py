@@ -106,7 +106,7 @@ def test_a_crash(cli: Cli) -> None:
 def test_an_image_that_is_not_there(cli: Cli) -> None:
     outcome = cli("run", "--image", "nope", "-c", "")
     assert outcome.code == exits.HOST
-    assert outcome.err.startswith("coilbox: there is no image or guest build 'nope'")
+    assert outcome.err.startswith("coilbox: there is no image 'nope'")
 
 
 def test_an_image_by_key_and_an_engine(cli: Cli, image: Image, engine: str) -> None:
