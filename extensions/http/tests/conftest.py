@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from .client import Client
 
 CERTIFICATE = Path(__file__).parent / "server.pem"
 BOMB = gzip.compress(bytes(64 << 20), 9)
@@ -156,3 +159,8 @@ def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+@pytest.fixture
+def client(context: Any) -> Client:
+    return Client(context)

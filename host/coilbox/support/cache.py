@@ -13,7 +13,6 @@ loaded from it and run, so it must belong to this user, and nobody else may writ
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -25,11 +24,13 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coilbox.errors import CacheError
+from coilbox.support.disk import check_room, explained, room_for
 from coilbox.support.locks import LockFile
 from coilbox.support.ownership import check_private
 
@@ -39,17 +40,6 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 _STAMP = ".verified"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-_NOT_USABLE = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.EEXIST,
-    errno.ENOTDIR,
-    errno.ENOENT,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-}
 _STALE_SECONDS = 24 * 3600
 _NESTING = 100  # far more than what coilbox writes has, with the frames that read it
 
@@ -253,9 +243,9 @@ class Cache:
             CacheError: the disk is full or cannot be written; nothing is left behind.
         """
         target = self.path(kind, key)
-        self._check_room(need)
+        check_room(self.root, need)
         with self.temporary() as replaced, self.temporary() as folder:
-            with self._room_for(need):
+            with room_for(self.root, need):
                 extra = fill(folder)
             with self._explained(need):
                 manifest = _seal(folder, extra or {})
@@ -372,41 +362,8 @@ class Cache:
 
     # -- errors ---------------------------------------------------------------------------------
 
-    def _check_room(self, need: int) -> None:
-        if shutil.disk_usage(self.root).free < need:
-            raise CacheError(self._full_text(need))
-
-    def _full_text(self, need: int) -> str:
-        free = shutil.disk_usage(self.root).free
-        wanted = f"{need / 1e6:.0f} MB are needed" if need else "more is needed"
-        return (
-            f"the disk of the cache folder {self.root} is full: {wanted}, {free / 1e6:.1f} MB are "
-            "free; free some space (coilbox image prune), or set COILBOX_CACHE to a folder on "
-            "another disk"
-        )
-
-    @contextlib.contextmanager
-    def _room_for(self, need: int) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in _DISK_FULL:
-                raise CacheError(self._full_text(need)) from error
-            raise
-
-    @contextlib.contextmanager
-    def _explained(self, need: int = 0) -> Iterator[None]:
-        try:
-            with self._room_for(need):
-                yield
-        except OSError as error:
-            if error.errno in _NOT_USABLE:
-                raise CacheError(
-                    f"the cache folder {self.root} cannot be written: "
-                    f"{error.strerror} ({error.filename}); set COILBOX_CACHE to a folder of your "
-                    "own"
-                ) from error
-            raise
+    def _explained(self, need: int = 0) -> AbstractContextManager[None]:
+        return explained(self.root, need)
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
