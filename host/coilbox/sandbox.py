@@ -44,6 +44,7 @@ from coilbox.session.session import Session
 from coilbox.stream import RunStream, Writer
 from coilbox.support import standard_streams
 from coilbox.support.checks import NotCopyable, shown
+from coilbox.support.interpreter import check_interpreter
 
 Isolation = Literal["none", "process"]
 
@@ -96,6 +97,7 @@ class Sandbox(NotCopyable):
         ExtensionError: an extension is not complete, or its guest module is wrong.
         ImageError: the image is missing, damaged or of another version.
         EngineError: the engine cannot load it.
+        SetupError: this Python cannot be the host: a subinterpreter, or one without its GIL.
     """
 
     _use: object = None  # the mark of the operation that holds the sandbox
@@ -119,6 +121,7 @@ class Sandbox(NotCopyable):
         isolation: Isolation = "none",
         program: Program | None = None,
     ) -> None:
+        check_interpreter()
         standard_streams.hold()
         self._closed = False
         self._totals = Usage()
