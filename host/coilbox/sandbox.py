@@ -45,6 +45,7 @@ from coilbox.stream import RunStream, Writer
 from coilbox.support import standard_streams
 from coilbox.support.checks import NotCopyable, shown
 from coilbox.support.interpreter import check_interpreter
+from coilbox.support.locks import importing
 
 Isolation = Literal["none", "process"]
 
@@ -379,7 +380,9 @@ class Sandbox(NotCopyable):
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_session", None) is not None:
+        # In a forked child the threads of the parent are gone, in the middle of what they did.
+        abandoned = self._use is not None
+        if self._session is not None and not abandoned:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
             self.close()
 
@@ -406,7 +409,8 @@ class Sandbox(NotCopyable):
 
     def _new_guest(self) -> Guest:
         if self.isolation == "process":
-            from coilbox.isolation.guest import WorkerGuest
+            with importing:
+                from coilbox.isolation.guest import WorkerGuest
 
             return WorkerGuest(self._image, self.engine, self._settings)
         return LocalGuest(self._program, self._image, self._settings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -113,3 +115,41 @@ def test_threads_with_any_stack_run_guests_or_refuse(image: Image, engine: str, 
         assert "threading.stack_size" in str(outcomes[0])
     else:
         assert outcomes == ["caught"]
+
+
+def test_a_child_forked_while_another_thread_runs_a_guest(image: Image) -> None:
+    """The child drops the other thread's sandbox, whose guest is in the middle of a run there."""
+    program = """
+import gc, os, sys, threading
+from coilbox import Sandbox, open_image
+
+image = open_image(sys.argv[1])
+started = threading.Event()
+
+def run():
+    sandbox = Sandbox(image, engine="wasmtime", functions={"start": started.set})
+    cancels.append(sandbox.cancel)
+    sandbox.run("from coilbox import host; host.start()\\nwhile True: pass")
+    sandbox.close()
+
+cancels = []
+thread = threading.Thread(target=run)
+thread.start()
+started.wait()
+child = os.fork()
+if child == 0:
+    cancels.clear()
+    gc.collect()
+    with Sandbox(image, engine="wasmtime") as sandbox:
+        os._exit(sandbox.run("42").value)
+cancels[0]()
+thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, f"{image.path}/"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("42\n", "")

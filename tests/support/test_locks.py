@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -89,3 +91,33 @@ def test_shared_locks(tmp_path: Path) -> None:
         assert not free
     with cache.lock_if_free("x") as free:
         assert free
+
+
+def test_a_fork_waits_for_a_late_import() -> None:
+    """A child could never import what another thread was importing when it was forked."""
+    program = """
+import os, threading
+from coilbox.support.locks import importing
+
+entered, order = threading.Event(), []
+
+def work():
+    with importing:
+        entered.set()
+        threading.Event().wait(0.2)
+        order.append("imported")
+
+thread = threading.Thread(target=work)
+thread.start()
+entered.wait()
+child = os.fork()
+if child == 0:
+    with importing:
+        os._exit(len(order))
+thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")

@@ -8,6 +8,7 @@ from coilbox.engines.protocol import Engine, GuestModule
 from coilbox.engines.space import address_space
 from coilbox.errors import EngineError, UsageError
 from coilbox.support.checks import shown
+from coilbox.support.locks import importing
 
 ENGINE_NAMES = ("wasmtime", "native")
 """All engines. Wasmtime compiles an image in seconds, native in minutes."""
@@ -22,11 +23,13 @@ def get_engine(name: str) -> Engine:
         EngineError: it cannot start on this machine.
     """
     if name == "wasmtime":
-        from coilbox.engines.wasmtime import WasmtimeEngine
+        with importing:
+            from coilbox.engines.wasmtime import WasmtimeEngine
 
         return WasmtimeEngine()
     if name == "native":
-        from coilbox.engines.native import NativeEngine
+        with importing:
+            from coilbox.engines.native import NativeEngine
 
         return NativeEngine()
     names = ", ".join(["auto", *ENGINE_NAMES])

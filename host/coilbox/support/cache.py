@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from coilbox.errors import CacheError
 from coilbox.support.disk import check_room, explained, room_for
-from coilbox.support.locks import LockFile
+from coilbox.support.locks import LockFile, importing
 from coilbox.support.ownership import check_private
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def cache_root() -> Path:
                 f"COILBOX_CACHE is {given!r}, and there is no such user, or no home folder; set it "
                 "to a folder of your own"
             ) from None
-    from platformdirs import user_cache_path
+    with importing:
+        from platformdirs import user_cache_path
 
     return user_cache_path("coilbox", appauthor=False)
 

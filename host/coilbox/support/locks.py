@@ -9,6 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+importing = threading.RLock()
+"""Held while a module is imported that is imported late; a fork waits for it.
+
+A module that another thread was importing when a process forked can never be imported in the
+child: its lock is held by a thread that is not there.
+"""
+os.register_at_fork(
+    before=importing.acquire,
+    after_in_parent=importing.release,
+    after_in_child=importing.release,
+)
+
 
 class ForkSafeLock:
     """A mutex that is free in a forked child, whichever thread of the parent held it.
