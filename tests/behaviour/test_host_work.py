@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import array
+import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +116,46 @@ def test_errors_with_many_children(sandbox: SandboxFactory) -> None:
     result = box.run(DEEP)
     assert isinstance(result.error, (GuestProtocolError, LimitExceeded))
     assert result.usage.cpu_seconds < 3
+
+
+ERRORS = {
+    "an exception": "raise ValueError('x' * 1000)",
+    "a group": "raise ExceptionGroup('x', [ValueError(str(i)) for i in range(50)])",
+    "a syntax error": "x = = 1",
+    "recursion": "def f(): f()\nf()",
+    "a value that cannot cross": "object",
+    "a failed host function": "from coilbox import host\nhost.fail()",
+    "refused arguments": "from coilbox import host\nhost.fail(object())",
+    "an exit": "import sys; sys.exit(3)",
+    "keys": "{number * (2**61 - 1): 0 for number in range(1, 700)}",
+    "a wrong reply": "import _coilbox_runtime.errors as e\ne.describe = lambda *a: 5\n1 / 0",
+    "too much output": "print('x' * (1 << 21))",
+    "too many calls": "from coilbox import host\nwhile True: host.echo(1)",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ERRORS)
+def test_twenty_thousand_errors_take_no_memory(sandbox: SandboxFactory, kind: str) -> None:
+    def fail() -> None:
+        raise ValueError
+
+    box = sandbox(
+        functions={"fail": fail, "echo": lambda value: value},
+        limits=Limits(host_calls=5, output_bytes=1 << 20),
+    )
+    before = 0
+    for number in range(20_000):
+        box.run(ERRORS[kind])
+        if box._session.stopped is not None:  # type: ignore[union-attr]
+            box.reset()
+        if number == 2000:  # what is made once for the process is there
+            before = resident()
+    assert resident() - before < 16 << 20
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def test_large_values_there_and_back(sandbox: SandboxFactory) -> None:
