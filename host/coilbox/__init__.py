@@ -51,6 +51,7 @@ from coilbox.errors import (
 from coilbox.images import Image
 from coilbox.limits import Limits, Usage
 from coilbox.mounts import Mount, Scratch
+from coilbox.packages import Packages, open_packages
 from coilbox.provision import open_image
 from coilbox.results import Result
 from coilbox.sandbox import Sandbox
@@ -88,6 +89,7 @@ __all__ = [
     "Output",
     "OutputLimitExceeded",
     "PackageError",
+    "Packages",
     "PartError",
     "RecursionLimitExceeded",
     "Result",
@@ -107,4 +109,5 @@ __all__ = [
     "WrittenBytesLimitExceeded",
     "load_extension",
     "open_image",
+    "open_packages",
 ]

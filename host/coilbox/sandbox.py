@@ -26,6 +26,7 @@ from coilbox.errors import (
 from coilbox.images import Image
 from coilbox.limits import DEFAULT_LIMITS, Limits, Usage
 from coilbox.mounts import Mount, Scratch
+from coilbox.packages import Packages, open_packages
 from coilbox.provision import open_image
 from coilbox.results import Result
 from coilbox.session.arguments import (
@@ -84,6 +85,8 @@ class Sandbox(NotCopyable):
         types: enums and dataclasses whose values may cross in both directions.
         extensions: typed host functions (docs/bindings.md): modules that the guest can import.
         grants: the capabilities that the guest has of those that the extensions declare.
+        packages: pure Python packages that the guest can import (docs/packages.md): what
+            :func:`open_packages` gives, or requirements, which are opened now.
         limits: what the guest may use.
         clock: what time it is for the guest; the host's time by default.
         random_seed: a number from 0 that determines all randomness of the guest; None for the
@@ -116,6 +119,7 @@ class Sandbox(NotCopyable):
         types: Iterable[type] = (),
         extensions: Iterable[Extension] = (),
         grants: Iterable[str] = (),
+        packages: Packages | Iterable[str] = (),
         limits: Limits | None = None,
         clock: GuestClock | None = None,
         random_seed: int | None = None,
@@ -128,8 +132,11 @@ class Sandbox(NotCopyable):
         self._totals = Usage()
         self.limits = checked_object(limits, Limits, "limits") or DEFAULT_LIMITS
         self._image = image if isinstance(image, Image) else open_image(image)
+        if not isinstance(packages, Packages):
+            packages = open_packages(packages, self._image)
+        self._prelude = packages.prelude
         self._settings = GuestSettings(
-            checked_items(mounts, Mount, "mounts"),
+            (*checked_items(mounts, Mount, "mounts"), *packages.mounts),
             checked_object(scratch, Scratch, "scratch"),
             self.limits,
             checked_object(clock, GuestClock, "clock") or _HOST_TIME,
@@ -405,6 +412,7 @@ class Sandbox(NotCopyable):
             self._env,
             self._totals,
             self.id,
+            self._prelude,
         )
 
     def _new_guest(self) -> Guest:

@@ -23,12 +23,12 @@ PUBLIC = {
         EngineError ExtensionError FileSizeLimitExceeded Frame GuestCancelled GuestClock GuestError
         GuestException GuestProtocolError GuestTrap HostCallBytesLimitExceeded
         HostCallLimitExceeded Image ImageError LimitExceeded Limits MemoryLimitExceeded
-        Mount Opaque OpenFilesLimitExceeded Output OutputLimitExceeded PackageError
+        Mount Opaque OpenFilesLimitExceeded Output OutputLimitExceeded PackageError Packages
         PartError
         RecursionLimitExceeded Result RunStream Sandbox SandboxBusyError SandboxClosedError
         SandboxStoppedError Scratch SetupError TimeLimitExceeded UnsupportedValueError Usage
         UsageError ValueLimitExceeded WorkerCrashed WrittenBytesLimitExceeded
-        load_extension open_image
+        load_extension open_image open_packages
     """,
     "coilbox.bindings": "load_extension load_spec",
     "coilbox.bindings.checker": "Checked check check_file load parse",

@@ -19,16 +19,6 @@ from .conftest import MakeWheel
 SILENT = Silent()
 
 
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of wheels that stands for the package index."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return folder
-
-
 def write_build(folder: Path, packages: list[str]) -> GuestBuild:
     path = folder / "guest.yaml"
     path.write_text(f"variant: x\npackages: {packages}\n")

@@ -41,6 +41,7 @@ def test_the_default_profile_is_what_a_sandbox_has_anyway() -> None:
         "random_seed": None,
         "extensions": (),
         "grants": (),
+        "packages": (),
     }
 
 
@@ -110,6 +111,7 @@ scratch: {size: 1MiB, path: /scratch, files: 7}
         "random_seed": 42,
         "extensions": (),
         "grants": (),
+        "packages": (),
         "env": {"LANG": "C.UTF-8", "N": "1"},
         "mounts": (Mount(str(tmp_path / "data"), "/data"), Mount("/srv", "/srv/x", "rw")),
         "scratch": Scratch("/scratch", 1 << 20, 7),

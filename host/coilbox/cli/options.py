@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,7 @@ from coilbox.cli.words import image_option
 from coilbox.engines import ENGINE_NAMES, choose_engine
 from coilbox.limits import DEFAULT_LIMITS, LIMITS, Limits, LimitSpec
 from coilbox.mounts import Mount, Scratch
+from coilbox.packages import open_packages, read_requirements
 from coilbox.provision import open_image
 from coilbox.sandbox import Isolation, Sandbox
 from coilbox.support.units import format_size
@@ -89,6 +91,26 @@ _OPTIONS = (
         multiple=True,
         help="A capability of an extension that the guest has. May be given several times.",
     ),
+    click.option(
+        "--with",
+        "packages",
+        metavar="PACKAGE",
+        multiple=True,
+        help="A pure Python package that the guest can import, as pip takes it, or the file of a "
+        "wheel. May be given several times.",
+    ),
+    click.option(
+        "--requirements",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        help="A file of such packages, one a line.",
+    ),
+    click.option(
+        "--refresh-packages",
+        is_flag=True,
+        help="Look for newer versions of the packages, instead of those found before.",
+    ),
     *map(_limit_option, LIMITS),
     click.option(
         "--profile",
@@ -124,6 +146,9 @@ def open_sandbox(
     env: tuple[tuple[str, str], ...],
     extensions: tuple[tuple[str, dict[str, Any]], ...],
     grants: tuple[str, ...],
+    packages: tuple[str, ...],
+    requirements: tuple[Path, ...],
+    refresh_packages: bool,
     profile: str | None,
     image: str | None,
     engine: str | None,
@@ -137,7 +162,7 @@ def open_sandbox(
     """
     options: dict[str, Any] = {"mounts": (), "scratch": None, "env": {}, "limits": Limits()}
     options |= {"image": None, "engine": "auto", "isolation": "none"}
-    options |= {"extensions": (), "grants": ()}
+    options |= {"extensions": (), "grants": (), "packages": ()}
     wanted: dict[str, dict[str, Any]] = {}
     if profile is not None:
         from coilbox.profiles import load_profile
@@ -152,6 +177,9 @@ def open_sandbox(
             load_extension(name, **settings) for name, settings in wanted.items()
         )
     options["grants"] = (*options["grants"], *grants)
+    for path in requirements:
+        packages += read_requirements(path)
+    wanted_packages = (*options["packages"], *packages)
     given = {name: value for name, value in limits.items() if value is not None}
     options["limits"] = dataclasses.replace(options["limits"], **given)
     options["mounts"] = (*options["mounts"], *mounts)
@@ -166,4 +194,5 @@ def open_sandbox(
         from coilbox.support.progress import progress_for
 
         load_program(opened, chosen.name, progress_for())
+    options["packages"] = open_packages(wanted_packages, opened, refresh=refresh_packages)
     return Sandbox(**(options | {"image": opened}))

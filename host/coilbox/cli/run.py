@@ -14,6 +14,7 @@ from coilbox.cli import exits
 from coilbox.cli.options import open_sandbox, sandbox_options
 from coilbox.cli.streams import STDERR, STDOUT, own_stdin, writer
 from coilbox.errors import GuestException
+from coilbox.packages import script_requirements
 from coilbox.results import Result
 
 
@@ -30,6 +31,11 @@ from coilbox.results import Result
     help="What the guest reads from stdin; this command's own stdin if left out or -.",
 )
 @sandbox_options
+@click.option(
+    "--script-packages",
+    is_flag=True,
+    help="The packages that the script's inline metadata (PEP 723) asks for, too.",
+)
 @click.option("--print", "print_value", is_flag=True, help="Print the last expression's value.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON instead.")
 @click.argument("script", required=False)
@@ -37,6 +43,7 @@ from coilbox.results import Result
 def command(
     code: str | None,
     stdin_path: str | None,
+    script_packages: bool,
     print_value: bool,
     as_json: bool,
     script: str | None,
@@ -52,6 +59,9 @@ def command(
         args = (script, *args)
         script = None
     source, filename, argv = _source(code, script, args)
+    if script_packages:
+        text = source.encode() if isinstance(source, str) else source
+        options["packages"] += script_requirements(text, filename)
     with open_sandbox(**options) as sandbox, _input(script, stdin_path) as stdin:
         result = sandbox.run(
             source,

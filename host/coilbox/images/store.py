@@ -18,9 +18,9 @@ from coilbox.support.cache import Cache, check
 
 KIND = names.IMAGES
 # What builds leave beside images, made again when needed. Steps only serve to resume a build.
-_STEPS, _FETCHED = "steps", ("members", "parts")
-_COMPILED = ("compiled", "native", "native-runtime", "guest-modules")
-_KEPT = ("native-profile", names.KIND)
+_STEPS, _FETCHED = "steps", ("members", "packages", "parts")
+_COMPILED = ("compiled", "native", "native-runtime", "guest-modules", "site-packages")
+_KEPT = ("native-profile", "package-locks", names.KIND)
 
 
 class ImageStore:

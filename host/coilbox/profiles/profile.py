@@ -215,6 +215,12 @@ class Profile(_Strict):
         default=[], description="Capabilities of extensions that the guest has, such as kv.read."
     )
 
+    packages: list[str] = Field(
+        default=[],
+        description="Pure Python packages that the guest can import, as pip takes them, or paths "
+        "of wheels; relative paths start at the profile's own folder.",
+    )
+
     @model_validator(mode="after")
     def _distinct_mounts(self) -> Profile:
         places = [guest_components(mount.guest) for mount in self.mounts]
@@ -246,6 +252,7 @@ class Profile(_Strict):
                 for name, settings in self.extensions.items()
             ),
             "grants": tuple(self.grants),
+            "packages": tuple(self.packages),
         }
 
 
@@ -287,7 +294,12 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
         for mount in profile.mounts
     ]
     extensions = anchor(profile.extensions, folder)
-    return profile.model_copy(update={"mounts": mounts, "extensions": extensions})
+    packages = [
+        str(folder / Path(item).expanduser()) if item.endswith(".whl") else item
+        for item in profile.packages
+    ]
+    update = {"mounts": mounts, "extensions": extensions, "packages": packages}
+    return profile.model_copy(update=update)
 
 
 def schema_text() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import sub
 from typing import Any
@@ -52,6 +52,9 @@ class Session:
         meter: what its host calls came to in this run.
         limits: what the guest may use.
         stopped: why the guest cannot go on, or None.
+
+    Args:
+        prelude: what the guest does before its first request; the outcome is not looked at.
     """
 
     wasi: WasiContext
@@ -65,6 +68,7 @@ class Session:
         env: Mapping[str, str],
         totals: Usage,
         sandbox_id: str,
+        prelude: Sequence[Request] = (),
     ) -> None:
         self.guest = guest
         self.limits = limits
@@ -75,6 +79,7 @@ class Session:
         self.stopped: GuestError | None = None
         self._types = types
         self._env = env
+        self._prelude = prelude
         self._started = False
         self._cancelled = False
         self._interrupted = False
@@ -156,7 +161,7 @@ class Session:
                 )
                 if self._cancelled:
                     alarm.hurried = True
-                requests = (message,) if self._started else (self._start_request(), message)
+                requests = (message,) if self._started else (*self._start_requests(), message)
                 data = self.guest.exchange(*requests)
                 self._started = True
                 value, error, exit_code = self._outcome(data)
@@ -254,7 +259,7 @@ class Session:
             *(guest.written_bytes, guest.created_files),
         )
 
-    def _start_request(self) -> bytes:
+    def _start_requests(self) -> Iterator[bytes]:
         facts = {
             "env": dict(self._env),
             "functions": self.bridge.host_api.plain.names,
@@ -262,7 +267,9 @@ class Session:
             "types": self._types.specs(),
             "recursion": int(min(self.limits.recursion, _HIGHEST_RECURSION)),
         }
-        return encode([_START, facts], self._types)
+        yield encode([_START, facts], self._types)
+        for request in self._prelude:
+            yield encode(request.message(), self._types)
 
     def _stop_reason(self, reason: BaseException) -> tuple[GuestError | None, int]:
         """The error and exit code for a stop that a host import asked for."""

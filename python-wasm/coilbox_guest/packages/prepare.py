@@ -91,13 +91,30 @@ def prepare(
     return prepared
 
 
-def _prepare(package: ResolvedPackage, cache: Cache, progress: Progress) -> PreparedPackage:
+def prepare_pure(
+    packages: Iterable[ResolvedPackage], cache: Cache, progress: Progress
+) -> tuple[PreparedPackage, ...]:
+    """Fetch packages that need not be linked.
+
+    Raises:
+        PartError: one could not be fetched, or is another file than pinned.
+        PackageError: one has compiled code.
+        CacheError: the cache cannot be used.
+    """
+    return tuple(_prepare(package, cache, progress, pure=True) for package in packages)
+
+
+def _prepare(
+    package: ResolvedPackage, cache: Cache, progress: Progress, *, pure: bool = False
+) -> PreparedPackage:
     what = f"{package.package} {package.version}"
 
     def fill(folder: Path) -> dict[str, Any]:
         path = _file(package, cache, progress)
         with progress.task(f"Preparing {what}"):
             content = read_wheel(path)
+            if pure:
+                _refuse_compiled(package, content.modules)
             (folder / _SITE).write_bytes(zip_bytes(content.files))
             for number, (name, data) in enumerate(sorted(content.modules.items())):
                 library = emscripten.adapt(data, name, what)
@@ -107,6 +124,8 @@ def _prepare(package: ResolvedPackage, cache: Cache, progress: Progress) -> Prep
     digest = source_digest(item for path in _SOURCES for item in source_files(path, path.name))
     key = key_of("package", package.sha256, digest)
     entry = cache.ensure(KIND, key, fill, progress=progress)
+    if pure:
+        _refuse_compiled(package, entry.manifest["modules"])
     modules = []
     for number, name in enumerate(entry.manifest["modules"]):
         library = SharedLibrary(f"{what}: {name}", entry.file(f"{number}.wasm").read_bytes())
@@ -114,6 +133,16 @@ def _prepare(package: ResolvedPackage, cache: Cache, progress: Progress) -> Prep
     licence = entry.manifest["licence"]
     files = unzipped(entry.file(_SITE))
     return PreparedPackage(package, key, licence, files, tuple(modules))
+
+
+def _refuse_compiled(package: ResolvedPackage, modules: Iterable[str]) -> None:
+    """Raise PackageError if the package has compiled modules."""
+    for name in modules:
+        raise PackageError(
+            f"{package.package} {package.version} has compiled code ({name} in {package.file}), "
+            "which has to be linked into an image: coilbox image build --with "
+            f"{package.package}"
+        )
 
 
 def _file(package: ResolvedPackage, cache: Cache, progress: Progress) -> Path:

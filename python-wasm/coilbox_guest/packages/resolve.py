@@ -20,9 +20,20 @@ from coilbox.support.progress import Progress
 from coilbox_guest.packages.target import MARKERS, PIP_OPTIONS
 from coilbox_guest.parts.lock import PinnedFile
 
-# pip takes the tags of a target as options, but evaluates markers for the Python that runs it.
+# pip takes the tags of a target as options, but evaluates markers for the Python that runs it. And
+# --only-binary holds for what an index has: folders, archives of sources and repositories that a
+# requirement names, also one of a dependency, would be built, which runs their code here.
 _PIP = """
 import json, sys
+from pip._internal.exceptions import InstallationError
+from pip._internal.operations import prepare
+make = prepare.make_distribution_for_install_requirement
+def refuse(link, *args, **options):
+    raise InstallationError(f"{link} is no wheel, and only wheels are taken: building runs code")
+def wheels_only(requirement):
+    return make(requirement) if requirement.is_wheel else refuse(requirement)
+prepare.make_distribution_for_install_requirement = wheels_only
+prepare.unpack_vcs_link = refuse
 from pip._vendor.packaging import markers
 environment = json.loads(sys.argv.pop(1))
 markers.default_environment = lambda: dict(environment)
@@ -105,6 +116,12 @@ def _explain(output: str) -> str:
         return (
             f"there is no wheel of {missing[1].strip()} for the guest: neither a pure one nor one "
             f"for {PIP_OPTIONS[1]} and Python {PIP_OPTIONS[-1]}"
+        )
+    unfit = re.search(r"(\S+\.whl) is not a supported wheel", output)
+    if unfit:
+        return (
+            f"{unfit[1]} is for another platform or Python; the guest takes pure Python wheels "
+            f"(py3-none-any) and those for {PIP_OPTIONS[1]} and Python {PIP_OPTIONS[-1]}"
         )
     lines = [line for line in output.strip().splitlines() if line.strip()]
     last = "\n".join("  " + line.removeprefix("ERROR: ") for line in lines[-_LAST_LINES:])

@@ -13,6 +13,8 @@ from coilbox.errors import PackageError
 from coilbox_guest.packages.target import EXTENSION_SUFFIX
 
 MAX_FILE_BYTES: Final = 200_000_000
+MAX_BYTES: Final = 500_000_000
+"""Of all files of a wheel together, unpacked."""
 _WASM: Final = b"\0asm"
 _NATIVE: Final = {b"\x7fELF": "Linux", b"MZ\x90\0": "Windows", b"\xcf\xfa\xed\xfe": "macOS"}
 
@@ -39,6 +41,8 @@ def read_wheel(path: Path) -> WheelContent:
     content = WheelContent()
     try:
         with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                raise PackageError(f"{path.name} has more than {MAX_BYTES} bytes, unpacked")
             for entry in archive.infolist():
                 if not entry.is_dir():
                     _add(content, path.name, entry, archive)
