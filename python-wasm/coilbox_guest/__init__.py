@@ -1,1 +1,1 @@
-"""What makes coilbox's guest module: parts, wasm library, linker, passes, snapshot."""
+"""The builder of coilbox's guest module: parts, linker, passes, snapshot."""

@@ -1,4 +1,4 @@
-"""What the guest is made of, for people (``NOTICE``) and for machines (CycloneDX).
+"""The parts that the guest is made of, for people (``NOTICE``) and machines (CycloneDX).
 
 ``python -m coilbox_guest.notice`` writes ``NOTICE`` anew after a change of ``parts.lock``.
 """

@@ -172,9 +172,7 @@ class _StageImage:
 
 
 class _Context:
-    """What host imports find of a build's guest: as much of a Session as they ask for before any
-    host call is made.
-    """
+    """The context of a build's guest for host imports, as far as they ask before a host call."""
 
     def __init__(self, archive: ZipArchive, environment: Mapping[str, str], seed: int) -> None:
         self.output = io.BytesIO()

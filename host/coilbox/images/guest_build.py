@@ -69,7 +69,7 @@ class TailCalls(_Strict):
 
 
 class GuestBuild(_Strict):
-    """What goes into a guest image."""
+    """The content of a guest image."""
 
     extends: str | None = Field(
         None,

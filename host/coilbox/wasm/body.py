@@ -14,7 +14,7 @@ Instr: TypeAlias = tuple[int, ...]
 `select_t` its types; block types are signed (see `opcodes.EMPTY_BLOCK`)."""
 
 MAX_LOCALS: Final = 50_000
-"""What the JS embedding's implementation limits allow, and engines keep to."""
+"""The limit that the JS embedding's implementation limits set, and engines keep to."""
 
 
 class Body(NamedTuple):

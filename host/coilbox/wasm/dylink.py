@@ -10,8 +10,15 @@ from coilbox.wasm.reader import Reader
 
 @dataclass(frozen=True)
 class Dylink:
-    """What a shared library asks of its loader. Sizes in bytes and table slots; alignments are
-    powers of two given as exponents."""
+    """The demands of a shared library on its loader.
+
+    Attributes:
+        memory_size: bytes of memory.
+        memory_align: their alignment, as the exponent of a power of two.
+        table_size: slots of the table.
+        table_align: their alignment, as the exponent of a power of two.
+        needed: libraries that have to be loaded before.
+    """
 
     memory_size: int
     memory_align: int

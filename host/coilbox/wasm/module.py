@@ -147,7 +147,7 @@ class Module:
 
     @property
     def tags(self) -> list[TagType]:
-        """Defined exception tags. (Exception instructions are not decoded.)"""
+        """Defined exception tags. Exception instructions are not decoded."""
         return self._list(TAG_SECTION)
 
     @property

@@ -22,8 +22,9 @@ _NESTED: Final = {2: "locals", 3: "labels", 10: "fields"}
 class NameSection:
     """Names by index.
 
-    `locals` and `labels` are by function, then index; subsections that are
-    not known are kept as they are."""
+    ``locals`` and ``labels`` are by function, then index; subsections that are not known are kept
+    as they are.
+    """
 
     module: str | None = None
     functions: NameMap = field(default_factory=dict)

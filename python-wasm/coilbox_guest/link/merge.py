@@ -37,7 +37,7 @@ MAX_TABLE: Final = 1 << 20
 
 
 def wanted_exports(libraries: Sequence[Library], spec: LinkSpec) -> list[str]:
-    """What the C side must export so that `merge` finds it: sorted, without duplicates."""
+    """The exports of the C side that `merge` needs: sorted, without duplicates."""
     provided = {name for library in libraries for name in library.exports}
     names = {STACK_POINTER, *spec.exports, *spec.symbols}
     names.update((spec.grow,) if spec.grow else ())

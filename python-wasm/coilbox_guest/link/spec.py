@@ -1,4 +1,4 @@
-"""What the linker is given and what it gives back."""
+"""The linker's input and output."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class LinkSpec:
 
 @dataclass(frozen=True)
 class LinkReport:
-    """What the linker did, for people and for tests."""
+    """The linker's report, for people and for tests."""
 
     functions: int
     dropped_functions: int

@@ -71,7 +71,7 @@ class Symbols:
         return ref
 
     def resolve(self, unit: int, index: int) -> Target | None:
-        """What function `index` of a unit is, following imports; None if unresolved.
+        """The definition of function `index` of a unit, following imports; None if unresolved.
 
         Raises LinkError if definition and import differ in type.
         """

@@ -21,7 +21,7 @@ MARKERS: Final = {
     "python_version": PYTHON_VERSION,
     "sys_platform": "emscripten",
 }
-"""What markers of requirements see: packages know WebAssembly as Emscripten (PEP 783)."""
+"""The environment of markers: packages know WebAssembly as Emscripten (PEP 783)."""
 
 PIP_OPTIONS: Final = (
     *(option for tag in PLATFORMS for option in ("--platform", tag)),

@@ -37,7 +37,7 @@ _INIT_SCAN: Final = Scanner([INIT])
 
 @dataclass(frozen=True)
 class SafepointReport:
-    """What the pass found and did."""
+    """The report of the pass."""
 
     loops: int
     functions: int

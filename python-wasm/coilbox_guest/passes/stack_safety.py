@@ -51,9 +51,15 @@ _NEED_TO_WRAP: Final = 128
 
 @dataclass(frozen=True, kw_only=True)
 class StackBudget:
-    """Sizes in bytes. `native` is what the engine gives the guest, of which `reserve` is kept for
-    functions that run above the deepest check; `per_check` is the native use between two checks
-    that functions without a frame of their own are assumed to have at most."""
+    """Sizes of the two stacks, in bytes.
+
+    Attributes:
+        shadow: the shadow stack in linear memory.
+        native: the native stack that the engine gives the guest.
+        reserve: the part of it for functions that run above the deepest check.
+        per_check: the most that functions without a frame of their own are assumed to use of it
+            between two checks.
+    """
 
     shadow: int = 1 << 20
     native: int = 2 << 20
@@ -68,7 +74,7 @@ class StackBudget:
 
 @dataclass(frozen=True)
 class StackReport:
-    """What the pass found and did."""
+    """The report of the pass."""
 
     limit_offset: int
     """Offset of the limit that checks compare with, in the thread state."""

@@ -1,4 +1,4 @@
-"""What an instruction takes from and leaves on the operand stack (spec section 3.3)."""
+"""Effects of instructions on the operand stack: operands and results (spec section 3.3)."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def read_opcode_table(source: str) -> dict[int, str]:
 
 
 def switch_bias(code: Sequence[Instr]) -> int:
-    """What a dispatch subtracts from the opcode before it switches."""
+    """The number that a dispatch subtracts from the opcode before it switches."""
     if len(code) > 1 and code[-2][0] == I32_CONST:
         if code[-1] == (I32_SUB,):
             return code[-2][1]

@@ -1,4 +1,4 @@
-"""What can be chosen about the compilation, and what was measured to be best for each engine."""
+"""Options of the compilation, and those that were measured to be best for each engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 
 class Variant(StrEnum):
-    """What is made of the interpreter loop."""
+    """Options of the pass over the interpreter loop."""
 
     PLAIN = "plain"
     """It stays as it is."""

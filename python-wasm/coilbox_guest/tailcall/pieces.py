@@ -35,7 +35,7 @@ _ZERO: Final = {I32: "i32.const", I64: "i64.const", F32: "f32.const", F64: "f64.
 
 @dataclass(frozen=True)
 class Interface:
-    """What one function of the result is given."""
+    """The code that one function of the result is given."""
 
     params: tuple[int, ...]
     """Locals passed as parameters, in order."""

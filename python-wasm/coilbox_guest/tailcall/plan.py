@@ -1,4 +1,4 @@
-"""What each function of the result is called with."""
+"""The parameters of each function of the result."""
 
 from __future__ import annotations
 

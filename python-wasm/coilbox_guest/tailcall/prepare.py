@@ -22,7 +22,7 @@ from coilbox_guest.tailcall.stackpointer import analyse, find_pointer
 
 @dataclass
 class Preparations:
-    """What was done, and what could not be and why."""
+    """The changes that were made, and those that could not be and why."""
 
     carried_before: int = 0
     """Values in flight at the dispatch as compiled."""

@@ -1,4 +1,4 @@
-"""What the pass did: numbers for `coilbox image info` and for tests."""
+"""The report of the pass: numbers for `coilbox image info` and for tests."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _signed(value: int) -> int:
 
 @dataclass(slots=True)
 class Facts:
-    """What is known of one function."""
+    """The facts about one function."""
 
     pointer: int
     """The global's index."""

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from coilbox.engines.native.emit import Profile
 
 KIND = "native"
-"""What compiled programs are called in the cache."""
+"""The kind of cache entry that compiled programs are."""
 PROFILE_KIND = "native-profile"
 _PROFILE = "profile.json"
 _COUNTING_FLAGS = ("-O1",)
 _NEED_BYTES = 200_000_000
-"""What a build takes on the disk: C, object files, the library and the memory image."""
+"""Bytes that a build takes on the disk: C, object files, the library and the memory image."""
 
 
 class Variant(NamedTuple):

@@ -47,7 +47,7 @@ _NESTED = (
 
 
 class _Current(threading.local):
-    """What this thread runs: the instance, for its host imports, and how deep guests nest."""
+    """State of a thread: the instance that it runs, for host imports, and how deep guests nest."""
 
     def __init__(self) -> None:
         self.instance: NativeInstance | None = None

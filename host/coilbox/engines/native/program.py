@@ -85,7 +85,7 @@ class NativeProgram:
         return NativeInstance(self, memory_limit, sources)
 
     def counters(self) -> list[int]:
-        """What a program that counts has counted so far, over all its instances."""
+        """Counts of a program that counts, so far, over all its instances."""
         count = ffi.new("uint64_t *")
         found: Any = self._library.coilbox_counters(count)
         return list(ffi.unpack(found, count[0]))

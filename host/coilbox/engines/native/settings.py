@@ -83,8 +83,9 @@ class Settings:
 
 
 def chosen_settings() -> Settings:
-    """Those of the file that the environment variable ``COILBOX_NATIVE_CONFIG`` names, if it is
-    set, else the defaults.
+    """The settings that hold: those of a file, else the defaults.
+
+    The environment variable ``COILBOX_NATIVE_CONFIG`` names the file.
 
     Raises:
         ConfigError: the file is missing or wrong.

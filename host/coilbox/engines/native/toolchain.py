@@ -64,7 +64,7 @@ class Toolchain:
 
     @cached_property
     def version(self) -> str:
-        """What the compiler says it is, and for which processor it compiles."""
+        """The compiler's version, as it gives it, and the processor for which it compiles."""
         if self.name == "zig":  # asking the program takes as long as a sandbox's start
             return f"ziglang {importlib.metadata.version('ziglang')} {cpu()}"
         lines = self._run([*self.command, "--version"]).splitlines()
@@ -181,6 +181,6 @@ def _is_clang(name: str) -> bool:
 
 
 def cpu() -> str:
-    """What generated code depends on: the machine and the features of its processor."""
+    """The machine and the features of its processor, on which generated code depends."""
     digest = hashlib.sha256(features().encode()).hexdigest()[:16]
     return f"{platform.machine()} {digest}"

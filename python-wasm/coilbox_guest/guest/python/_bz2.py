@@ -1,4 +1,4 @@
-"""What the module bz2 stands on, in Python: the guest has no C library for it.
+"""The base of the module bz2, in Python: the guest has no C library for it.
 
 The format is that of bzip2 1.0: https://github.com/dsnet/compress/blob/master/doc/bzip2-format.pdf.
 Compression is plain (small blocks, one Huffman code for each); everything that bzip2 writes can be

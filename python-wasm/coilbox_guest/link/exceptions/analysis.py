@@ -31,7 +31,7 @@ RAISE: Final = "_Unwind_RaiseException"
 
 
 class _Callee(NamedTuple):
-    """What is called: a function's index, or the index of a type if the call is indirect."""
+    """The target of a call: a function's index, or the index of a type if the call is indirect."""
 
     indirect: bool
     target: int

@@ -34,8 +34,11 @@ def _finish_call(emitter: FunctionEmitter, text: str, results: tuple[int, ...]) 
 
 
 def _pop_index(emitter: FunctionEmitter) -> str:
-    """The index of an indirect call. The loads in its arguments come before its checks, and C
-    evaluates what is called and what is passed in any order."""
+    """The index of an indirect call.
+
+    The loads in its arguments come before its checks, and C evaluates the function and what is
+    passed to it in any order.
+    """
     emitter.stack.keep_memory()
     return emitter.stack.pop().number
 

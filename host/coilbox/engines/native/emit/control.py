@@ -56,7 +56,7 @@ class Frame:
 
     @property
     def label_types(self) -> tuple[int, ...]:
-        """What a branch to it carries."""
+        """The values that a branch to it carries."""
         return self.params if self.kind == Frame.LOOP else self.results
 
     @property
@@ -107,7 +107,7 @@ class Control:
     # -- unreachable code -----------------------------------------------------------------------
 
     def die(self) -> None:
-        """What follows, up to the end of the block, cannot be reached."""
+        """Mark the code up to the end of the block as one that cannot be reached."""
         self.dead = True
         self._nested = 0
         del self._stack.values[self.frames[-1].height :]

@@ -37,7 +37,7 @@ def zero(kind: int) -> str:
 
 
 def letters(kinds: tuple[int, ...]) -> str:
-    """What C names of these types end in; different types give different names."""
+    """The end of C names for these types; different types give different names."""
     return "".join(_NAME_LETTERS[kind] for kind in kinds)
 
 
@@ -118,7 +118,7 @@ def _float(value: float, suffix: str) -> str:
 
 
 def symbol(text: str) -> str:
-    """What of a function's name can stand in a C identifier, for profilers and readers."""
+    """The part of a function's name that a C identifier can hold, for profilers and readers."""
     return re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9]", "_", text)).strip("_")[:60]
 
 

@@ -29,8 +29,9 @@ def hot_functions() -> frozenset[str]:
 
 
 def choose_hot(profile: Profile, *, share: float = _SHARE, entries: int = _ENTRIES) -> str:
-    """What ``hot.txt`` is to hold: the fewest functions that did ``share`` of the work, and all
-    that were entered ``entries`` times.
+    """The text of ``hot.txt``: the fewest functions that did ``share`` of the work, and others.
+
+    The others are all functions that were entered ``entries`` times.
 
     A function's work is the sum of its counters: entries, conditions that were asked, calls. So
     a loop that runs long in a function that was called once weighs as it should. And what

@@ -1,4 +1,4 @@
-"""What linear memory holds at the start: the active data segments, in place."""
+"""The content of linear memory at the start: the active data segments, in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What indirect calls go to: entries of tables that never change, checked; or tables that do."""
+"""Targets of indirect calls: entries of tables that never change, checked; or tables that do."""
 
 from __future__ import annotations
 

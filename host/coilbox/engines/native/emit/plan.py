@@ -1,4 +1,4 @@
-"""What the emitter knows of a module before it writes the first line.
+"""The emitter's knowledge of a module before it writes the first line.
 
 Constants, tables that never change, and which functions take part in tail calls are decided here,
 so that the code of each function can be written on its own.
@@ -129,7 +129,7 @@ class Plan:
         return range(len(self.imports), len(self.function_types))
 
     def _function_symbols(self) -> list[str]:
-        """What the module calls its functions, fit for C; not unique, and empty where unknown."""
+        """The module's names of its functions, fit for C; not unique, and empty where unknown."""
         known = self.module.names.functions
         imported = [symbol(f"{item.module}_{item.name}") for item in self.imports]
         defined = range(len(self.imports), len(self.function_types))

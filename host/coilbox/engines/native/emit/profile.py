@@ -36,7 +36,7 @@ class Profile:
 
     @classmethod
     def from_counters(cls, layout: Sequence[tuple[str, int]], counters: Sequence[int]) -> Profile:
-        """What an instrumented program counted; `layout` is `EmittedProgram.counters`."""
+        """Counts of an instrumented program; ``layout`` is ``EmittedProgram.counters``."""
         out: dict[str, Sequence[int]] = {}
         at = 0
         for name, count in layout:
@@ -69,7 +69,7 @@ class Profile:
 
 
 class Target(NamedTuple):
-    """What a profile knows of an indirect call.
+    """A profile's record of an indirect call.
 
     Attributes:
         text: C of its table index.
@@ -100,7 +100,7 @@ class Counters:
         return at, known[at : at + slots]
 
     def entry(self) -> list[str]:
-        """What stands at the function's start."""
+        """The code at the function's start."""
         return [] if self._base is None else [f"COUNT({self._base});"]
 
     def condition(self, text: str) -> str:
@@ -115,7 +115,7 @@ class Counters:
         return f"CHANCE({chance:.3f}, {text})"
 
     def target(self, index: str) -> Target:
-        """What is known of an indirect call; its table index is counted."""
+        """The record of an indirect call, if there is one; its table index is counted."""
         at, known = self._next(TARGET_SLOTS)
         if self._base is not None:
             return Target(f"COUNT_TARGET({self._base + at}, {index})")

@@ -156,7 +156,7 @@ def combine(text: str, kind: int, operands: list[Value], *, condition: bool = Fa
 
 
 def condition_of(value: Value) -> str:
-    """What stands between the parentheses of an ``if``."""
+    """The condition between the parentheses of an ``if``."""
     assert value.kind == I32
     return strip(value.text)
 

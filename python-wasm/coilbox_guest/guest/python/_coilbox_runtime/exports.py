@@ -23,7 +23,7 @@ _loops = []  # for coroutines that are run while no loop can
 
 
 class _Export:
-    """What the host calls: the function or iterator, and which parameter tells its types.
+    """A target of the host's calls: the function or iterator, and the parameter for its types.
 
     The host waits for what goes on in `loop`: that of a call that was begun, or of who reads the
     stream that the call returned. Out of a plain call there is none, as the loop that made it

@@ -1,4 +1,4 @@
-"""What every fresh guest needs anew, because the snapshot froze it with the image's build."""
+"""State that every fresh guest needs anew, as the snapshot froze it with the image's build."""
 
 import os
 import sys

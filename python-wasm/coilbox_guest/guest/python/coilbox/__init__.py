@@ -1,4 +1,4 @@
-"""What guest code may use of coilbox.
+"""The part of coilbox for guest code.
 
 `coilbox.host` has the functions that the host offers, `coilbox.types` the enums and dataclasses
 that it declared, `declare` lets classes of the guest cross. The exceptions are what calls of the

@@ -1,4 +1,4 @@
-"""What the generated modules of extensions are made of (docs/bindings.md). Not for guest code."""
+"""The base of the generated modules of extensions (docs/bindings.md). Not for guest code."""
 
 import dataclasses
 import inspect
