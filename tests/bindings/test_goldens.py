@@ -11,8 +11,8 @@ import pytest
 
 from coilbox.bindings import load_spec
 from coilbox.bindings.generate.files import files, outdated, write
-from coilbox.bindings.irjson import from_json, to_json
 from coilbox.bindings.jsonschema import schema, schema_text
+from coilbox.bindings.spec import Spec
 from coilbox.support.resources import configs
 from coilbox.support.yaml_reader import read
 
@@ -32,12 +32,12 @@ def test_generated_files(name: str, golden: Callable[[str, str], None]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_ir(name: str, golden: Callable[[str, str], None]) -> None:
     spec = load_spec(SPECS / f"{name}.yaml")
-    text = to_json(spec)
+    text = spec.to_json()
     golden(f"{name}/{name}.ir.json", json.dumps(json.loads(text), indent=1) + "\n")
-    again = from_json(text)
+    again = Spec.from_json(text)
     assert again == spec
     assert again.digest == spec.digest
-    assert to_json(again) == text
+    assert again.to_json() == text
 
 
 def test_words_do_not_change_the_digest_and_all_else_does() -> None:
@@ -59,7 +59,7 @@ def test_words_do_not_change_the_digest_and_all_else_does() -> None:
 
 def test_another_format_of_ir_is_refused() -> None:
     with pytest.raises(ValueError, match="generate the code again"):
-        from_json('{"format": 99, "name": "x", "version": "1.0.0"}')
+        Spec.from_json('{"format": 99, "name": "x", "version": "1.0.0"}')
 
 
 def test_the_schema_is_up_to_date() -> None:

@@ -12,7 +12,8 @@ import pytest
 from coilbox import Sandbox
 from coilbox.bindings import load_spec
 from coilbox.bindings.host import Extension
-from coilbox.bindings.ir import Function, Spec
+from coilbox.bindings.ir import Function
+from coilbox.bindings.spec import Spec
 from tests.bridge.guest.probe import load_host
 
 SPECS = Path(__file__).parent / "specs"

@@ -17,8 +17,8 @@ from coilbox.bindings.generate.files import files
 from coilbox.bindings.generate.guest import guest_stub
 from coilbox.bindings.generate.host import host_module
 from coilbox.bindings.ir import Error, Record
-from coilbox.bindings.irjson import from_json, to_json
 from coilbox.bindings.literals import class_names, default_value
+from coilbox.bindings.spec import Spec
 from coilbox.support.diagnostics import render
 
 from .strategies import specs
@@ -34,10 +34,10 @@ def test_random_specs(text: str) -> None:
     checked = check(text, "random.yaml")
     assert checked.spec is not None, render(checked.diagnostics)
     spec = checked.spec
-    assert from_json(to_json(spec)) == spec
+    assert Spec.from_json(spec.to_json()) == spec
     assert diff(spec, spec) == []
     made = files(spec)
-    assert made == files(from_json(to_json(spec)))
+    assert made == files(Spec.from_json(spec.to_json()))
     for path, source in made.items():
         if path.endswith((".py", ".pyi")):
             ast.parse(source)

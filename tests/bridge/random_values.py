@@ -19,11 +19,11 @@ from coilbox.bindings.ir import (
     Ref,
     Scalar,
     SetOf,
-    Spec,
     TupleOf,
     Type,
     Variant,
 )
+from coilbox.bindings.spec import Spec
 from tests.codec.values import TEXT, ZONES
 
 _SCALARS: dict[str, st.SearchStrategy[Any]] = {

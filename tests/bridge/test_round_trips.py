@@ -13,7 +13,8 @@ import coilbox.bridge.modules
 from coilbox import Image, Sandbox
 from coilbox.bindings.checker import check
 from coilbox.bindings.host import Extension
-from coilbox.bindings.ir import Error, Spec, Type
+from coilbox.bindings.ir import Error, Type
+from coilbox.bindings.spec import Spec
 from coilbox.support.cache import Cache
 from coilbox.support.diagnostics import render
 from tests.bindings import strategies

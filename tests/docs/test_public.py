@@ -37,9 +37,10 @@ PUBLIC = {
     "coilbox.bindings.host": "Callback Context DeclaredError Extension Stream spec_from_json",
     "coilbox.bindings.ir": """
         CallbackOf Capability Case Default Deprecated DictOf Enum Error Field Function Limits
-        ListOf Member Operation OptionalOf Rate Record Ref Resource Scalar SetOf Spec StreamOf
+        ListOf Member Operation OptionalOf Rate Record Ref Resource Scalar SetOf StreamOf
         TupleOf Variant
     """,
+    "coilbox.bindings.spec": "Spec",
     "coilbox.bindings.settings": "Count Duration HostPath Seconds Size anchor host_path settings",
     "coilbox.bindings.sized": "i16 i32 i64 i8 u16 u32 u64 u8",
     "coilbox.bindings.testing": "CallContext DirectCalls",

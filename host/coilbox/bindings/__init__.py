@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coilbox.bindings.host import Extension
-    from coilbox.bindings.ir import Spec
+    from coilbox.bindings.spec import Spec
 
 __all__ = ["load_extension", "load_spec"]
 

@@ -21,11 +21,11 @@ from coilbox.bindings.ir import (
     Rate,
     Record,
     Resource,
-    Spec,
     Type,
     Variant,
 )
 from coilbox.bindings.model import KINDS, CaseShape, FieldShape, FunctionShape, SpecShape, TypeShape
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.typeparse import Role, TypeParser
 from coilbox.support.yaml_reader import REMOVED, Document, Path
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from coilbox.bindings.build import build
 from coilbox.bindings.defaults import normalise_defaults
-from coilbox.bindings.ir import Spec
 from coilbox.bindings.rules import RULES
 from coilbox.bindings.shape import check_shape
+from coilbox.bindings.spec import Spec
 from coilbox.errors import ConfigError, SpecError
 from coilbox.support.diagnostics import Diagnostic, render
 from coilbox.support.yaml_reader import Document, read, read_file

@@ -17,9 +17,9 @@ from coilbox.bindings.ir import (
     Ref,
     Resource,
     Scalar,
-    Spec,
     Type,
 )
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.typetext import type_text
 
 Problem = str

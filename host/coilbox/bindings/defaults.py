@@ -25,12 +25,12 @@ from coilbox.bindings.ir import (
     Resource,
     Scalar,
     SetOf,
-    Spec,
     StreamOf,
     TupleOf,
     Type,
     Variant,
 )
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.typetext import type_text
 from coilbox.bindings.walk import change_fields
 from coilbox.support.diagnostics import near

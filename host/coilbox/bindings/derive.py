@@ -25,7 +25,7 @@ from typing import Any, TypeVar, overload
 
 from coilbox.bindings.declare import Declarations, hints_of
 from coilbox.bindings.host import DeclaredError, Extension
-from coilbox.bindings.ir import Spec
+from coilbox.bindings.spec import Spec
 from coilbox.errors import ExtensionError
 
 __all__ = ["Functions", "host_function"]

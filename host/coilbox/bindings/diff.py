@@ -24,10 +24,10 @@ from coilbox.bindings.ir import (
     Record,
     Resource,
     Scalar,
-    Spec,
     Type,
     Variant,
 )
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.typetext import type_text
 
 Named = TypeVar("Named", Field, Function, Case, Declaration)

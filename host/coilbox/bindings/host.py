@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from coilbox.bindings.conformance import Problem, check_function, check_object
-from coilbox.bindings.ir import Resource, Spec
-from coilbox.bindings.irjson import from_json as spec_from_json
+from coilbox.bindings.ir import Resource
 from coilbox.bindings.lent import Callback, Stream
+from coilbox.bindings.spec import Spec
 from coilbox.errors import ExtensionError
 
 __all__ = ["Callback", "Context", "DeclaredError", "Extension", "Stream", "spec_from_json"]
+
+spec_from_json = Spec.from_json  # for generated modules, which import this module alone
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")

@@ -1,16 +1,14 @@
 """The intermediate representation of an extension: what checker, generators and bridge share.
 
-It knows nothing of YAML and nothing of Python's syntax, imports neither pydantic nor PyYAML, and
-goes to and from JSON (:func:`to_json`, :func:`from_json`), so that a host that runs sandboxes
-reads no YAML. Everything is frozen and in the order of the spec, and every default is filled in.
+It knows nothing of YAML and nothing of Python's syntax, and imports neither pydantic nor PyYAML.
+These are its parts; ``coilbox.bindings.spec.Spec`` is the whole, and goes to and from JSON, so that
+a host that runs sandboxes reads no YAML. Everything is frozen and in the order of the spec, and
+every default is filled in.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
@@ -318,63 +316,3 @@ class Operation:
         """``get``, or ``Cursor.next``."""
         name = self.function.name
         return name if self.resource is None else f"{self.resource.name}.{name}"
-
-
-@dataclass(frozen=True)
-class Spec:
-    """An extension.
-
-    Attributes:
-        name: the name of the module that the guest imports.
-        version: three numbers with dots.
-        doc: what the module is for.
-        capabilities: what may be required.
-        types: everything declared under ``types``.
-        functions: the functions of the module.
-    """
-
-    name: str
-    version: str
-    doc: str = ""
-    capabilities: tuple[Capability, ...] = ()
-    types: tuple[Declaration, ...] = ()
-    functions: tuple[Function, ...] = ()
-
-    @cached_property
-    def by_name(self) -> dict[str, Declaration]:
-        """The declarations by name."""
-        return {declaration.name: declaration for declaration in self.types}
-
-    @cached_property
-    def operations(self) -> tuple[Operation, ...]:
-        """Functions in their order, then the methods of each resource in theirs."""
-        return tuple(self._operations())
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256, in hex, of the spec without its documentation.
-
-        Guest and host compare it when the extension is loaded. A corrected sentence changes
-        nothing that crosses, so it does not count.
-        """
-        from coilbox.bindings.irjson import digest
-
-        return digest(self)
-
-    @cached_property
-    def identity(self) -> str:
-        """SHA-256, in hex, of the spec with its documentation: names what is generated from it."""
-        from coilbox.bindings.irjson import to_json
-
-        return hashlib.sha256(to_json(self).encode()).hexdigest()
-
-    def _operations(self) -> Iterator[Operation]:
-        index = 0
-        for function in self.functions:
-            yield Operation(index, function)
-            index += 1
-        for resource in self.types:
-            if isinstance(resource, Resource):
-                for method in resource.methods:
-                    yield Operation(index, method, resource)
-                    index += 1

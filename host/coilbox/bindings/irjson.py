@@ -9,7 +9,6 @@ attributes of its class in ``coilbox.bindings.ir``; those that are empty or null
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from typing import Any
 
@@ -35,7 +34,6 @@ from coilbox.bindings.ir import (
     Resource,
     Scalar,
     SetOf,
-    Spec,
     StreamOf,
     TupleOf,
     Type,
@@ -55,18 +53,19 @@ _UNARY_NAMES: dict[type[object], str] = {cls: name for name, cls in _UNARY.items
 _EMPTY = (None, "", (), False, Limits())
 
 
-def to_json(spec: Spec) -> str:
-    """The spec as canonical JSON in ASCII."""
-    return _dump(_object(spec, docs=True))
+def to_json(spec: Any, *, docs: bool = True) -> str:
+    """A spec as canonical JSON in ASCII.
+
+    Args:
+        spec: the ``coilbox.bindings.spec.Spec``.
+        docs: with what documents it.
+    """
+    data = {"format": FORMAT, **_object(spec, docs=docs)}
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
 
-def digest(spec: Spec) -> str:
-    """SHA-256, in hex, of the spec's canonical JSON without documentation."""
-    return hashlib.sha256(_dump(_object(spec, docs=False)).encode()).hexdigest()
-
-
-def from_json(text: str) -> Spec:
-    """The spec of canonical JSON, which :func:`to_json` made; it is not checked again.
+def from_json(text: str) -> dict[str, Any]:
+    """The fields of the spec whose canonical JSON this is; they are not checked again.
 
     Raises:
         ValueError: it is of another format.
@@ -74,14 +73,14 @@ def from_json(text: str) -> Spec:
     data = json.loads(text)
     if data.pop("format", None) != FORMAT:
         raise ValueError(f"this is no extension in format {FORMAT}; generate the code again")
-    return Spec(
-        data["name"],
-        data["version"],
-        data.get("doc", ""),
-        tuple(Capability(**item) for item in data.get("capabilities", ())),
-        tuple(map(_declaration, data.get("types", ()))),
-        tuple(map(_function, data.get("functions", ()))),
-    )
+    return {
+        "name": data["name"],
+        "version": data["version"],
+        "doc": data.get("doc", ""),
+        "capabilities": tuple(Capability(**item) for item in data.get("capabilities", ())),
+        "types": tuple(map(_declaration, data.get("types", ()))),
+        "functions": tuple(map(_function, data.get("functions", ()))),
+    }
 
 
 def type_to_json(type_: Type) -> Any:
@@ -117,10 +116,6 @@ def type_from_json(data: Any) -> Type:
             return CallbackOf(tuple(map(type_from_json, rest[0])), type_from_json(rest[1]))
         case _:
             return _UNARY[kind](type_from_json(rest[0]))
-
-
-def _dump(data: dict[str, Any]) -> str:
-    return json.dumps({"format": FORMAT, **data}, sort_keys=True, separators=(",", ":"))
 
 
 def _object(value: Any, *, docs: bool) -> dict[str, Any]:

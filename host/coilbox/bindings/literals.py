@@ -38,11 +38,11 @@ from coilbox.bindings.ir import (
     Ref,
     Scalar,
     SetOf,
-    Spec,
     TupleOf,
     Type,
     Variant,
 )
+from coilbox.bindings.spec import Spec
 
 _FROM_TEXT: dict[str, Any] = {
     "float": float,

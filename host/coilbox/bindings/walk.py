@@ -12,9 +12,9 @@ from coilbox.bindings.ir import (
     Function,
     Record,
     Resource,
-    Spec,
     Variant,
 )
+from coilbox.bindings.spec import Spec
 from coilbox.support.yaml_reader import Path
 
 Change = Callable[[Path, Field, str], Field]

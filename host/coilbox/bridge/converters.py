@@ -31,13 +31,13 @@ from coilbox.bindings.ir import (
     Resource,
     Scalar,
     SetOf,
-    Spec,
     StreamOf,
     TupleOf,
     Type,
     Variant,
 )
 from coilbox.bindings.literals import default_value
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.typetext import type_text
 from coilbox.bridge import encoding
 from coilbox.bridge.checks import SCOPE, Converted

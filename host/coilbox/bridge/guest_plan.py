@@ -20,12 +20,12 @@ from coilbox.bindings.ir import (
     Resource,
     Scalar,
     SetOf,
-    Spec,
     StreamOf,
     TupleOf,
     Type,
     Variant,
 )
+from coilbox.bindings.spec import Spec
 from coilbox.codec.scalars import pack
 
 

@@ -17,7 +17,7 @@ from coilbox.support.locks import ForkSafeLock
 from coilbox.support.sources import source_digest, source_files
 
 if TYPE_CHECKING:
-    from coilbox.bindings.ir import Spec
+    from coilbox.bindings.spec import Spec
 
 COMPILER = """
 import marshal

@@ -13,7 +13,7 @@ from typing import Any
 from coilbox.bindings import load_spec
 from coilbox.bindings.generate.host import host_module
 from coilbox.bindings.host import Extension
-from coilbox.bindings.ir import Spec
+from coilbox.bindings.spec import Spec
 
 SPEC = Path(__file__).parent / "probe.yaml"
 

@@ -8,7 +8,7 @@ from coilbox.bindings.generate.guest import guest_module, guest_stub
 from coilbox.bindings.generate.host import host_module
 from coilbox.bindings.generate.markdown import reference
 from coilbox.bindings.generate.mcp import tools_text
-from coilbox.bindings.ir import Spec
+from coilbox.bindings.spec import Spec
 
 KINDS = ("host", "guest", "stub", "docs", "mcp")
 """The kinds of generated files: the host's module, the guest's and its stub, a page, and tools."""

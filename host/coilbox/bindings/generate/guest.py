@@ -15,12 +15,12 @@ from coilbox.bindings.ir import (
     Field,
     Operation,
     Resource,
-    Spec,
     StreamOf,
     Variant,
 )
 from coilbox.bindings.literals import class_names
 from coilbox.bindings.names import case_class, python_class, twin_name
+from coilbox.bindings.spec import Spec
 
 _STREAM_PARAM = "_abc.Iterable[{0}] | _abc.AsyncIterable[{0}]"
 _MODULE = Style("_rt.Record", "_rt.Case", "_rt.HostError")

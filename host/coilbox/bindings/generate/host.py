@@ -10,12 +10,11 @@ from coilbox.bindings.ir import (
     Field,
     Function,
     Resource,
-    Spec,
     StreamOf,
 )
-from coilbox.bindings.irjson import to_json
 from coilbox.bindings.literals import class_names
 from coilbox.bindings.names import pascal, python_class
+from coilbox.bindings.spec import Spec
 
 _STYLE = Style(
     "@_dataclasses.dataclass(frozen=True, kw_only=True, slots=True)",
@@ -132,7 +131,7 @@ class _Host:
             with writer.indented():
                 writer.line("_host.Extension.__init__(self, SPEC, CLASSES, implementation)")
         writer.blank(2)
-        text = to_json(spec)
+        text = spec.to_json()
         writer.line("SPEC = _host.spec_from_json(")
         with writer.indented():
             for start_at in range(0, len(text), 72):

@@ -17,10 +17,10 @@ from coilbox.bindings.ir import (
     Record,
     Resource,
     Scalar,
-    Spec,
     Variant,
 )
 from coilbox.bindings.names import case_class, member_name, twin_name
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.typetext import type_text
 from coilbox.support.units import format_size
 

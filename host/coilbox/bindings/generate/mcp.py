@@ -26,12 +26,12 @@ from coilbox.bindings.ir import (
     Resource,
     Scalar,
     SetOf,
-    Spec,
     StreamOf,
     TupleOf,
     Type,
     Variant,
 )
+from coilbox.bindings.spec import Spec
 
 _SCALARS: dict[str, dict[str, Any]] = {
     "none": {"type": "null"},

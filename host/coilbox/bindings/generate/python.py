@@ -22,13 +22,13 @@ from coilbox.bindings.ir import (
     Resource,
     Scalar,
     SetOf,
-    Spec,
     StreamOf,
     TupleOf,
     Type,
     Variant,
 )
 from coilbox.bindings.names import case_class, member_name, twin_name
+from coilbox.bindings.spec import Spec
 
 _MODULES = {
     "decimal": ("_decimal", "Decimal"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coilbox.bindings.ir import Spec
 from coilbox.bindings.rules.errors import check_errors
 from coilbox.bindings.rules.names import check_names
 from coilbox.bindings.rules.order import check_order
 from coilbox.bindings.rules.recursion import check_recursion
 from coilbox.bindings.rules.references import check_references
 from coilbox.bindings.rules.versions import check_versions
+from coilbox.bindings.spec import Spec
 from coilbox.support.yaml_reader import Document
 
 RULES: tuple[Callable[[Document, Spec], None], ...] = (

@@ -6,7 +6,8 @@ import builtins
 import re
 import string
 
-from coilbox.bindings.ir import INTEGER_RANGES, Error, Ref, Scalar, Spec
+from coilbox.bindings.ir import INTEGER_RANGES, Error, Ref, Scalar
+from coilbox.bindings.spec import Spec
 from coilbox.support.diagnostics import listed, near
 from coilbox.support.yaml_reader import Document, Path
 

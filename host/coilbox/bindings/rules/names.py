@@ -14,10 +14,10 @@ from coilbox.bindings.ir import (
     Function,
     Record,
     Resource,
-    Spec,
     Variant,
 )
 from coilbox.bindings.names import case_class, member_name, twin_name
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.typeparse import GENERICS, SCALAR_NAMES
 from coilbox.bindings.walk import field_groups, functions
 from coilbox.support.diagnostics import near

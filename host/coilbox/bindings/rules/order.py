@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coilbox.bindings.ir import Spec
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.walk import field_groups
 from coilbox.support.yaml_reader import Document
 

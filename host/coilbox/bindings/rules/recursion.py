@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coilbox.bindings.ir import Case, Declaration, Error, Record, Ref, Spec, TupleOf, Type, Variant
+from coilbox.bindings.ir import Case, Declaration, Error, Record, Ref, TupleOf, Type, Variant
+from coilbox.bindings.spec import Spec
 from coilbox.support.yaml_reader import Document
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from coilbox.bindings.ir import Error, Spec
+from coilbox.bindings.ir import Error
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.walk import functions
 from coilbox.support.diagnostics import listed, near
 from coilbox.support.yaml_reader import Document, Path

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from coilbox.bindings.ir import Function, Resource, Spec
+from coilbox.bindings.ir import Function, Resource
+from coilbox.bindings.spec import Spec
 from coilbox.bindings.walk import field_groups, functions
 from coilbox.support.diagnostics import near
 from coilbox.support.yaml_reader import Document, Path
