@@ -78,7 +78,7 @@ def test_a_module_through_wasm2c_does_the_same(image: Image) -> None:
 
 def test_what_cannot_be_measured(image: Image) -> None:
     with pytest.raises(UsageError, match="no profile of this image; take one: coilbox image comp"):
-        variant_folder("profile", image)
+        variant_folder("pgo", image)
     with pytest.raises(UsageError, match=f"no variant 'fast'; there are {', '.join(VARIANTS)}"):
         variant_folder("fast", image)
 
