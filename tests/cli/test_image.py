@@ -85,7 +85,7 @@ def test_info_builds_nothing(cli: Cli, builds: list[object]) -> None:
 
 
 def test_verify(cli: Cli, cache: Path, image: Image) -> None:
-    assert cli("image", "verify") == (0, f"{KEY[:12]}  ok\n", "")
+    assert cli("image", "verify")[:2] == (0, f"{KEY[:12]}  ok\n")
     with (cache / "images" / KEY / "guest.wasm").open("r+b") as file:
         file.seek(100_000)
         file.write(b"damage")
@@ -102,7 +102,7 @@ def test_prune(cli: Cli, cache: Path, image: Image) -> None:
     (cache / "images" / KEY / "guest.wasm").unlink()
     outcome = cli("image", "prune")
     assert outcome.out == f"images/{KEY}\n"
-    assert outcome.err.startswith("1 removed, ")
+    assert outcome.err.splitlines()[-1].startswith("1 removed, ")
     assert list((cache / "images").iterdir()) == []
 
 

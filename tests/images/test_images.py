@@ -5,6 +5,7 @@ The images here are files of a few bytes: what is in them matters to engines onl
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -23,6 +24,7 @@ from coilbox.images import store as store_module
 from coilbox.images.recipe import recipe_key
 from coilbox.provision import build_image, open_image
 from coilbox.support.cache import Cache, CacheWarning
+from coilbox.support.progress import PlainProgress
 from coilbox.support.resources import configs
 
 INFO = {
@@ -249,7 +251,9 @@ def test_list_and_verify(cache: Cache) -> None:
     status = path.stat()
     path.write_bytes(b"\0ASM" + path.read_bytes()[4:])
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    found = store.verify()
+    shown = io.StringIO()
+    found = store.verify(PlainProgress(shown, delay=0))
+    assert "Checking images: done" in shown.getvalue()
     assert found[first] == "the SHA-256 of guest.wasm is wrong"
     assert found[second] is None
     assert "has ABI version 2" in str(found[third])

@@ -15,6 +15,7 @@ from coilbox.images.image import Image
 from coilbox.images.names import Reference, given_names, resolve, shipped_builds
 from coilbox.images.recipe import recipe_key
 from coilbox.support.cache import Cache, check
+from coilbox.support.progress import Progress, progress_for
 
 KIND = names.IMAGES
 # What builds leave beside images, made again when needed. Steps only serve to resume a build.
@@ -86,21 +87,37 @@ class ImageStore:
                 found.append(Image.from_folder(self.cache.path(KIND, key), self.cache, key[:12]))
         return found
 
-    def verify(self) -> dict[str, str | None]:
-        """Hash every file of every image: for each key what is wrong, None if nothing is."""
-        result: dict[str, str | None] = {}
-        for key in self._keys():
-            path = self.cache.path(KIND, key)
-            result[key] = check(path, full=True)
-            if result[key] is None:
-                try:
-                    Image.from_folder(path, self.cache)
-                except ImageError as error:
-                    result[key] = str(error)
+    def verify(self, progress: Progress | None = None) -> dict[str, str | None]:
+        """Hash every file of every image: for each key what is wrong, None if nothing is.
+
+        Args:
+            progress: where the work is shown; on stderr if None.
+        """
+        keys = list(self._keys())
+        with (progress or progress_for()).task("Checking images", len(keys)) as task:
+            result: dict[str, str | None] = {}
+            for key in keys:
+                result[key] = self._damage(key)
+                task.advance()
         return result
 
+    def _damage(self, key: str) -> str | None:
+        path = self.cache.path(KIND, key)
+        damage = check(path, full=True)
+        if damage is None:
+            try:
+                Image.from_folder(path, self.cache)
+            except ImageError as error:
+                return str(error)
+        return damage
+
     def prune(
-        self, *, days: float = 30, compiled: bool = False, everything: bool = False
+        self,
+        *,
+        days: float = 30,
+        compiled: bool = False,
+        everything: bool = False,
+        progress: Progress | None = None,
     ) -> tuple[list[str], int]:
         """Remove what is not needed: damaged images, and what was not used for some days.
 
@@ -110,14 +127,16 @@ class ImageStore:
             days: how many days unused images and compiled code are kept.
             compiled: remove all compiled code.
             everything: remove all images, compiled code and fetched parts.
+            progress: where the work is shown; on stderr if None.
 
         Returns:
             What was removed, as ``kind/key``, and its bytes on disk.
         """
+        progress = progress or progress_for()
         current = {recipe_key(path) for path in shipped_builds().values()}
         old = time.time() - days * 24 * 3600
         doomed = [(_STEPS, key) for key in self.cache.keys(_STEPS)]
-        for key, damage in self.verify().items():
+        for key, damage in self.verify(progress).items():
             if everything or damage or (self._last_used(key) < old and key not in current):
                 doomed.append((KIND, key))
         for kind in (*_COMPILED, *_KEPT):
@@ -134,10 +153,12 @@ class ImageStore:
             with self.cache.lock("link"):
                 shutil.rmtree(self.cache.root / "work", ignore_errors=True)  # zig's libc
         freed = 0
-        for kind, key in doomed:
-            freed += _bytes_on_disk(self.cache.path(kind, key))
-            self.cache.remove(kind, key)
-        self.cache.clean()
+        with progress.task("Removing what is not needed", len(doomed)) as task:
+            for kind, key in doomed:
+                freed += _bytes_on_disk(self.cache.path(kind, key))
+                self.cache.remove(kind, key)
+                task.advance()
+            self.cache.clean()
         return [f"{kind}/{key}" for kind, key in doomed], freed
 
     def _keys(self) -> Iterable[str]:

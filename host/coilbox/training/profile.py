@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from coilbox.errors import EngineError
 from coilbox.support.cache import key_of
-from coilbox.support.progress import Progress, Silent
+from coilbox.support.progress import Progress, progress_for
 from coilbox.training.catalogue import training_sources
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def take_profile(
         engine: what compiles and counts.
         image: whose profile.
         jobs: compilers at once; one for each processor if None.
-        progress: where the work is shown.
+        progress: where the work is shown; on stderr if None.
 
     Raises:
         EngineError: the compiler failed, or a program went wrong on the counting build.
@@ -42,10 +42,11 @@ def take_profile(
     from coilbox.session.programs import IMPORTS
 
     sources = training_sources()
+    progress = progress or progress_for()
 
     def train(program: NativeProgram) -> None:
         title = "Running programs to see what takes the time"
-        with (progress or Silent()).task(title, len(sources)) as task:
+        with progress.task(title, len(sources)) as task:
             for name, source in sources.items():
                 _run(image, program, name, source)
                 task.advance()
