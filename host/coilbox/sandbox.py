@@ -17,7 +17,6 @@ from coilbox.codec import NO_TYPES, TypeRegistry
 from coilbox.engines import choose_engine
 from coilbox.engines.protocol import Program
 from coilbox.errors import (
-    ExtensionError,
     SandboxBusyError,
     SandboxClosedError,
     SandboxStoppedError,
@@ -37,11 +36,13 @@ from coilbox.session.arguments import (
     checked_seed,
     checked_strings,
 )
+from coilbox.session.compiler import compile_module
 from coilbox.session.guest import Guest, GuestSettings, LocalGuest
 from coilbox.session.output import OutputCallback
 from coilbox.session.programs import ensure_compiled, load_program
 from coilbox.session.requests import Request, call_request, run_request
 from coilbox.session.session import Session
+from coilbox.session.surroundings import surroundings
 from coilbox.stream import RunStream, Writer
 from coilbox.support import standard_streams
 from coilbox.support.checks import NotCopyable, shown
@@ -71,6 +72,7 @@ class Sandbox(NotCopyable):
         id: names the sandbox in logs and in the contexts of extensions' functions.
         engine: the name of the engine that runs it.
         limits: what the guest may use.
+        scratch: its directory in memory, or None.
         isolation: how it is isolated.
 
     Args:
@@ -79,7 +81,9 @@ class Sandbox(NotCopyable):
         engine: ``auto``, or an engine's name.
         mounts: host directories that the guest sees; none by default.
         scratch: a directory in memory that the guest can write to; none by default.
-        env: the guest's environment; empty by default.
+        cwd: the working directory that the guest starts in: a mount, the scratch directory, or a
+            directory in a mount. By default it is the scratch directory, or ``/`` without one.
+        env: the guest's environment; without ``HOME`` in it, that is the scratch directory.
         functions: host functions that the guest can call, by name: ``from coilbox import host``
             there, then ``host.name(...)``. They run on the calling thread, outside the limits.
         types: enums and dataclasses whose values may cross in both directions.
@@ -114,6 +118,7 @@ class Sandbox(NotCopyable):
         engine: str = "auto",
         mounts: Iterable[Mount] = (),
         scratch: Scratch | None = None,
+        cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         functions: HostFunctions | None = None,
         types: Iterable[type] = (),
@@ -134,15 +139,16 @@ class Sandbox(NotCopyable):
         self._image = image if isinstance(image, Image) else open_image(image)
         if not isinstance(packages, Packages):
             packages = open_packages(packages, self._image)
-        self._prelude = packages.prelude
+        self.scratch = checked_object(scratch, Scratch, "scratch")
         self._settings = GuestSettings(
             (*checked_items(mounts, Mount, "mounts"), *packages.mounts),
-            checked_object(scratch, Scratch, "scratch"),
+            self.scratch,
             self.limits,
             checked_object(clock, GuestClock, "clock") or _HOST_TIME,
             checked_seed(random_seed),
         )
         self._env = checked_strings({} if env is None else env, "env")
+        self._prelude = (*packages.prelude, *surroundings(self._settings, self._env, cwd))
         declared = checked_items(types, type, "types")
         self._types = TypeRegistry(declared) if declared else NO_TYPES
         if self.limits.memory_bytes < self._image.memory_bytes:
@@ -474,26 +480,3 @@ class Sandbox(NotCopyable):
                 f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
             )
         return session
-
-
-def compile_module(image: Image, engine: str, name: str, source: str) -> bytes:
-    """Compile a guest module in a trusted sandbox; the marshalled code.
-
-    Args:
-        image: whose Python is to run it.
-        engine: what runs the image.
-        name: the module's.
-        source: its text.
-
-    Raises:
-        ExtensionError: the source is no Python.
-    """
-    from coilbox.bridge.modules import COMPILER
-
-    with Sandbox(image, engine=engine) as sandbox:
-        sandbox.run(COMPILER).check()
-        result = sandbox.call("__main__:compile_module", source, f"<{name}>")
-    if result.error is not None:
-        raise ExtensionError(f"the guest module {name!r} cannot be compiled: {result.error}")
-    code: bytes = result.value
-    return code

@@ -13,7 +13,7 @@ import pytest
 from coilbox import Image
 from coilbox.bridge import modules
 from coilbox.images.store import ImageStore
-from coilbox.sandbox import compile_module
+from coilbox.session.compiler import compile_module
 from coilbox.support.cache import Cache, CacheWarning
 
 

@@ -124,7 +124,9 @@ def test_mounts(cli: Cli, tmp_path: Path) -> None:
         *("-c", "import module\nopen('/out/x', 'w').write(module.text)\nopen('/lib/x', 'w')"),
     )
     assert outcome.code == 1
-    assert outcome.err.endswith("Read-only file system: '/lib/x'\n")
+    *_, error, advice = outcome.err.splitlines()
+    assert error.endswith("Read-only file system: '/lib/x'")
+    assert "--mount HOST:GUEST:rw" in advice
     assert (tmp_path / "out" / "x").read_text() == "imported"
 
 
@@ -136,7 +138,7 @@ def test_scratch_and_environment(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     assert outcome.code == 1
     assert "No space left" in outcome.err
     outcome = cli("run", *options, "-c", f"{code}\nprint(os.environ)", "20")
-    assert outcome.out == "environ({'A': 'b=c', 'COILBOX_TEST': 'from here'})\n"
+    assert outcome.out == "environ({'A': 'b=c', 'COILBOX_TEST': 'from here', 'HOME': '/s'})\n"
 
 
 def test_a_profile_and_options_on_top(cli: Cli, tmp_path: Path) -> None:
@@ -149,7 +151,8 @@ def test_a_profile_and_options_on_top(cli: Cli, tmp_path: Path) -> None:
     )
     code = "import os; print(open('/data/x').read(), os.environ); open('/tmp/t', 'w').close()"
     outcome = cli("run", "--profile", str(profile), "--env", "B=option", "-c", code)
-    assert outcome == (0, "from the mount environ({'A': 'profile', 'B': 'option'})\n", "")
+    env = "{'A': 'profile', 'B': 'option', 'HOME': '/tmp'}"
+    assert outcome == (0, f"from the mount environ({env})\n", "")
     assert cli("run", "--profile", str(profile), "-c", "print('x' * 200)").code == exits.LIMIT
     outcome = cli("run", "--profile", str(profile), "--output", "1kB", "-c", "print('x' * 200)")
     assert outcome.code == 0

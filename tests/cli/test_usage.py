@@ -17,10 +17,10 @@ from .conftest import Cli
     ("args", "message"),
     [
         (["nope"], "No such command 'nope'"),
-        (["run"], "give a SCRIPT, or code with -c (see 'coilbox run --help')"),
+        (["run"], "give a SCRIPT, code with -c, or a module with -m (see 'coilbox run --help')"),
         (["run", "--nope"], "No such option"),
         (["run", "missing.py"], "cannot read the script 'missing.py': No such file or directory"),
-        (["run", "."], "cannot read the script '.': Is a directory"),
+        (["run", "."], "the folder '.' has no __main__.py to run"),
         (["run", "--timeout", "soon", "-c", ""], "'--timeout': 'soon' is not a duration"),
         (["run", "--timeout", "0", "-c", ""], ", not 0.0, or none for no limit"),
         (["run", "--memory", "12M", "-c", ""], "ambiguous: write 12MiB or 12MB"),

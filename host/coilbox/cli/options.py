@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -66,7 +66,13 @@ _OPTIONS = (
         "--scratch",
         metavar="SIZE[:GUEST]",
         type=types.scratch,
-        help="A writable directory in memory, at /tmp unless said otherwise.",
+        help="A writable directory in memory, at /tmp unless said otherwise; or none.  [default: "
+        "64MiB, or the profile's]",
+    ),
+    click.option(
+        "--cwd",
+        metavar="GUEST",
+        help="The guest's directory to start in.  [default: the scratch directory]",
     ),
     click.option(
         "--env",
@@ -142,7 +148,8 @@ def sandbox_options(function: Function) -> Function:
 def open_sandbox(
     *,
     mounts: tuple[Mount, ...],
-    scratch: Scratch | None,
+    scratch: Scratch | Literal["none"] | None,
+    cwd: str | None,
     env: tuple[tuple[str, str], ...],
     extensions: tuple[tuple[str, dict[str, Any]], ...],
     grants: tuple[str, ...],
@@ -160,7 +167,7 @@ def open_sandbox(
     Raises:
         CoilboxError: the profile, an option, the image or the engine is at fault.
     """
-    options: dict[str, Any] = {"mounts": (), "scratch": None, "env": {}, "limits": Limits()}
+    options: dict[str, Any] = {"mounts": (), "scratch": Scratch(), "env": {}, "limits": Limits()}
     options |= {"image": None, "engine": "auto", "isolation": "none"}
     options |= {"extensions": (), "grants": (), "packages": ()}
     wanted: dict[str, dict[str, Any]] = {}
@@ -184,7 +191,9 @@ def open_sandbox(
     options["limits"] = dataclasses.replace(options["limits"], **given)
     options["mounts"] = (*options["mounts"], *mounts)
     options["env"] |= dict(env)
-    options["scratch"] = scratch or options["scratch"]
+    if scratch is not None:
+        options["scratch"] = None if scratch == "none" else scratch
+    options["cwd"] = cwd
     options["engine"] = engine or options["engine"]
     options["isolation"] = isolation or options["isolation"]
     opened = open_image(image or options["image"])

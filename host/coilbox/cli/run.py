@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from io import BytesIO, FileIO
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import click
 
 from coilbox.cli import exits
 from coilbox.cli.options import open_sandbox, sandbox_options
+from coilbox.cli.script import hint, read_script
 from coilbox.cli.streams import STDERR, STDOUT, own_stdin, writer
 from coilbox.errors import GuestException
 from coilbox.packages import script_requirements
@@ -23,6 +23,13 @@ from coilbox.results import Result
     context_settings={"allow_interspersed_args": False},
 )
 @click.option("-c", "code", metavar="CODE", help="Code to run instead of a script.")
+@click.option("-m", "module", metavar="MODULE", help="A module of the guest to run as a script.")
+@click.option(
+    "--siblings",
+    is_flag=True,
+    help="Let the guest read the script's folder (with -m, this one), import from it and start "
+    "in it.",
+)
 @click.option(
     "--stdin",
     "stdin_path",
@@ -42,6 +49,8 @@ from coilbox.results import Result
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def command(
     code: str | None,
+    module: str | None,
+    siblings: bool,
     stdin_path: str | None,
     script_packages: bool,
     print_value: bool,
@@ -52,22 +61,35 @@ def command(
 ) -> int:
     """Run SCRIPT (- is stdin) with ARGS in a fresh sandbox.
 
-    Options stand before SCRIPT; everything behind it is the script's own. What the guest writes
-    appears as it is written. The exit code is the guest's.
+    SCRIPT may also be a folder or a zip application, whose __main__.py is run. Options stand
+    before SCRIPT; everything behind it is the script's own. What the guest writes appears as it is
+    written. The exit code is the guest's.
     """
-    if code is not None and script is not None:
+    if code is not None and module is not None:
+        raise click.UsageError("give either -c or -m")
+    if (code is not None or module is not None) and script is not None:
         args = (script, *args)
         script = None
-    source, filename, argv = _source(code, script, args)
+    program = read_script(code, module, script, siblings)
+    # The guest is UTF-8 throughout, whatever the locale made of this process's own arguments.
+    argv = tuple(os.fsencode(arg).decode("utf-8", "surrogateescape") for arg in args)
+    source = program.source
     if script_packages:
         text = source.encode() if isinstance(source, str) else source
-        options["packages"] += script_requirements(text, filename)
+        options["packages"] += script_requirements(text, program.filename)
+    given = [mount.components for mount in options["mounts"]]
+    # One that was given for the same place wins: it may be writable.
+    options["mounts"] += tuple(item for item in program.mounts if item.components not in given)
+    options["cwd"] = options["cwd"] or program.cwd
     with open_sandbox(**options) as sandbox, _input(script, stdin_path) as stdin:
+        if program.bring is not None:
+            source = program.bring(sandbox)
         result = sandbox.run(
             source,
             argv,
             stdin,
-            filename=filename,
+            filename=program.filename,
+            fresh=program.bring is not None,
             last=True,
             on_stdout=None if as_json else writer(STDOUT),
             on_stderr=None if as_json else writer(STDERR),
@@ -77,32 +99,10 @@ def command(
         _print_json(result, exit_code)
     else:
         _report(result, print_value)
+    advice = hint(result, program)
+    if advice is not None:
+        exits.complain(advice)
     return exit_code
-
-
-def _source(
-    code: str | None, script: str | None, args: tuple[str, ...]
-) -> tuple[str | bytes, str, tuple[str, ...]]:
-    """The source, its name in the guest, and its arguments."""
-    # The guest is UTF-8 throughout, whatever the locale made of this process's own arguments.
-    args = tuple(os.fsencode(arg).decode("utf-8", "surrogateescape") for arg in args)
-    if code is not None:
-        return os.fsencode(code), "<string>", args
-    if script is None:
-        raise click.UsageError("give a SCRIPT, or code with -c", click.get_current_context())
-    if script == "-":
-        return _own_stdin().read(), "<stdin>", args
-    path = Path(script)
-    try:
-        return path.read_bytes(), path.name, args
-    except OSError as error:
-        raise click.UsageError(f"cannot read the script {script!r}: {error.strerror}") from None
-
-
-def _own_stdin() -> BinaryIO:
-    if sys.stdin is None:  # closed by whoever started us
-        raise click.UsageError("the script should come from stdin, but stdin is closed")
-    return sys.stdin.buffer
 
 
 def _input(script: str | None, path: str | None) -> BinaryIO:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -70,8 +70,10 @@ def mount(text: str) -> Mount:
         raise click.BadParameter(str(error)) from None
 
 
-def scratch(text: str) -> Scratch:
-    """The scratch directory ``SIZE[:GUEST]``."""
+def scratch(text: str) -> Scratch | Literal["none"]:
+    """The scratch directory ``SIZE[:GUEST]``, or ``none``."""
+    if is_none(text):
+        return "none"
     amount, colon, path = text.partition(":")
     try:
         if colon:

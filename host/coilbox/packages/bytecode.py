@@ -9,21 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from coilbox.bridge import HostAPI
-from coilbox.clock import GuestClock
-from coilbox.codec import NO_TYPES
 from coilbox.images import Image
-from coilbox.limits import Limits, Usage
-from coilbox.session.guest import GuestSettings, LocalGuest
-from coilbox.session.programs import load_program
-from coilbox.session.requests import RunRequest, call_request
-from coilbox.session.session import Session
+from coilbox.limits import Limits
+from coilbox.session.compiler import open_compiler
+from coilbox.session.requests import call_request
 from coilbox.support.progress import Progress
 from coilbox_guest.stdlib import pyc_name
 
 _BATCH_BYTES: Final = 400_000
-_SECONDS: Final = 60.0  # for a batch; what takes longer is left to whoever imports it
-_SEED: Final = 0
+# For a batch; what takes more is left to whoever imports it.
+_LIMITS: Final = Limits(wall_seconds=60, value_bytes=1 << 28)
 
 # Unchecked hashes: the files never change, so no import need look at the source.
 _COMPILER: Final = """
@@ -65,7 +60,7 @@ def compile_files(
         session = None
         try:
             for batch in batches:
-                session = session or _session(image)
+                session = session or open_compiler(image, _COMPILER, _LIMITS)
                 sources = [[f"{root}/{name}", files[name]] for name in batch]
                 request = call_request("__main__:compile_batch", [sources], {})
                 result = session.perform(request)
@@ -81,19 +76,6 @@ def compile_files(
             if session is not None:
                 session.close()
     return done
-
-
-def _session(image: Image) -> Session:
-    """A guest that compiles."""
-    _, program = load_program(image)
-    limits = Limits(wall_seconds=_SECONDS, value_bytes=1 << 28)
-    settings = GuestSettings((), None, limits, GuestClock(), _SEED)
-    api = HostAPI({}, NO_TYPES, value_bytes=limits.value_bytes)
-    guest = LocalGuest(program, image, settings)
-    session = Session(guest, limits, api, NO_TYPES, {}, Usage(), "compiler")
-    request = RunRequest(_COMPILER, "<compiler>", (), None, fresh=False, last=False)
-    session.perform(request).check()
-    return session
 
 
 def _batches(names: list[str], files: Mapping[str, bytes]) -> Iterator[list[str]]:

@@ -16,7 +16,7 @@ from coilbox import Image
 from coilbox.bindings.host import Extension
 from coilbox.bridge import HostAPI
 from coilbox.codec import TypeRegistry
-from coilbox.sandbox import compile_module
+from coilbox.session.compiler import compile_module
 
 from .guest import (
     Guest,
