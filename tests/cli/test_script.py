@@ -94,7 +94,10 @@ def test_a_module_of_a_mount(cli: Cli, folder: Path) -> None:
     assert outcome.code == 120
     assert "give either -c or -m" in outcome.err
     # Behind the module all is its own.
-    assert cli("run", *mount, "--cwd", "/lib", "-m", "pack", "x").out == "__main__ other ['x']\n"
+    assert cli("run", *mount, "--cwd", "/lib", "-m", "pack", "-x", "-m").out == (
+        "__main__ other ['-x', '-m']\n"
+    )
+    assert "json" in cli("run", "-m", "json.tool", "--help").out
 
 
 def test_where_it_starts_and_lives(cli: Cli, folder: Path) -> None:
@@ -113,6 +116,22 @@ def test_where_it_starts_and_lives(cli: Cli, folder: Path) -> None:
         outcome = cli("run", *mount, "--cwd", cwd, "-c", "1")
         assert outcome.code == 120
         assert "cwd" in outcome.err or "no directory" in outcome.err
+
+
+def test_modules_are_compiled_for_a_mount_that_is_read_only(cli: Cli, folder: Path) -> None:
+    for mode in ("timestamp", "unchecked-hash"):
+        made = cli(
+            *("run", "--mount", f"{folder}:/lib:rw", "-m", "compileall", "-q", "-f"),
+            *("--invalidation-mode", mode, "/lib"),
+        )
+        assert made == (0, "", "")
+        (cached,) = folder.glob("__pycache__/helper.*")
+        assert cached.read_bytes()[4] == (mode == "unchecked-hash")
+        if mode == "unchecked-hash":  # then nobody looks at the source
+            (folder / "helper.py").write_text("X = 'changed'\n")
+        code = "import helper; print(helper.X)"
+        options = ("--mount", f"{folder}:/lib", "--env", "PYTHONPATH=/lib")
+        assert cli("run", *options, "-c", code).out == "found\n"
 
 
 def test_modules_in_a_writable_mount_are_compiled_once(cli: Cli, folder: Path) -> None:

@@ -93,9 +93,14 @@ def test_compiled_code_is_refused_by_name(image: Image, make_wheel: MakeWheel) -
         files={"box/__init__.py": b"", "box/_core.cpython-314-wasm32-emscripten.so": b"\0asm"},
         tag="cp314-cp314-pyemscripten_2026_0_wasm32",
     )
-    match = r"box 1\.0 has compiled code \(box\._core in box-1\.0-.*build --with box"
+    make_wheel("uses", requires=("box",))
+    match = r"box 1\.0 has compiled code \(box-1\.0-.*build --with uses 'lid>1'$"
+    make_wheel("lid", "2.0")
     with pytest.raises(PackageError, match=match):
-        open_packages(["box"], image, progress=SILENT)
+        open_packages(["uses", "lid>1"], image, progress=SILENT)
+    hidden = make_wheel("den", files={"den.cpython-314-wasm32-emscripten.so": b"\0asm"})
+    with pytest.raises(PackageError, match=r"den 1\.0 has compiled code \(den in den-1\.0-py3"):
+        open_packages([str(hidden)], image, progress=SILENT)
     native = make_wheel("lid", tag="cp314-cp314-manylinux_2_17_x86_64")
     with pytest.raises(PackageError, match=r"lid-1\.0-.*whl is for another platform"):
         open_packages([str(native)], image, progress=SILENT)

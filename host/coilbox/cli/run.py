@@ -11,7 +11,7 @@ import click
 
 from coilbox.cli import exits
 from coilbox.cli.options import open_sandbox, sandbox_options
-from coilbox.cli.script import hint, read_script
+from coilbox.cli.script import LastOption, hint, read_script
 from coilbox.cli.streams import STDERR, STDOUT, own_stdin, writer
 from coilbox.errors import GuestException
 from coilbox.packages import script_requirements
@@ -23,7 +23,13 @@ from coilbox.results import Result
     context_settings={"allow_interspersed_args": False},
 )
 @click.option("-c", "code", metavar="CODE", help="Code to run instead of a script.")
-@click.option("-m", "module", metavar="MODULE", help="A module of the guest to run as a script.")
+@click.option(
+    "-m",
+    "module",
+    cls=LastOption,
+    metavar="MODULE",
+    help="A module of the guest to run as a script; all behind it is the module's own.",
+)
 @click.option(
     "--siblings",
     is_flag=True,

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import click
 
@@ -33,6 +33,23 @@ def receive(path, data):
     with open(path, "wb") as file:
         file.write(data)
 """
+
+
+class LastOption(click.Option):
+    """An option that ends the command's own options, as Python's ``-m`` does."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Have the parser take all behind the option as arguments."""
+        super().add_to_parser(parser, ctx)
+        for name in self.opts:
+            option = parser._short_opt[name]
+            process = option.process
+
+            def process_last(value: Any, state: Any, process: Any = process) -> None:
+                process(value, state)
+                state.rargs.insert(0, "--")
+
+            option.process = process_last
 
 
 @dataclass(frozen=True, slots=True)

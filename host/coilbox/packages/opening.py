@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from coilbox.support.cache import Cache, key_of
 if TYPE_CHECKING:
     from coilbox.support.progress import Progress
     from coilbox_guest.packages.prepare import PreparedPackage
+    from coilbox_guest.packages.resolve import ResolvedPackage
 
 SITE_PACKAGES: Final = "/usr/local/lib/python3.14/site-packages"
 """Where the packages of a sandbox lie in the guest."""
@@ -89,6 +91,7 @@ def open_packages(
     progress = progress or progress_for()
     cache = Cache()
     locked = ensure_lock(wanted, cache, progress, refresh=refresh)
+    _refuse_compiled(locked, wanted)
     versions = {package.package: package.version for package in locked}
     digests = sorted([package.package, package.sha256] for package in locked)
     key = key_of("site-packages", digests, opened.digest, _FORMAT)
@@ -100,6 +103,16 @@ def open_packages(
 
     entry = cache.ensure(_KIND, key, fill, progress=progress)
     return Packages(entry.path / _SITE, versions)
+
+
+def _refuse_compiled(locked: Iterable[ResolvedPackage], wanted: Iterable[str]) -> None:
+    """Raise PackageError if a package is not pure, before it is fetched."""
+    for package in locked:
+        if not package.file.endswith("-none-any.whl"):
+            raise PackageError(
+                f"{package.package} {package.version} has compiled code ({package.file}), which "
+                f"has to be linked into an image: coilbox image build --with {shlex.join(wanted)}"
+            )
 
 
 def _write(folder: Path, package: PreparedPackage, image: Image, progress: Progress) -> None:
