@@ -54,6 +54,18 @@ def test_siblings(cli: Cli) -> None:
     assert cli("run", "--siblings", "-c", "1").code == 120
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["a" * 1_000_000, "\U00020000" * 61, "/etc", "..", "", "\ud800"])
+def test_names_that_a_guest_makes_up(cli: Cli, name: str) -> None:
+    outcome = cli("run", "-c", f"raise ModuleNotFoundError('No module named ' + {name!r})")
+    assert outcome.code == 1
+    assert "--siblings" not in outcome.err
+    code = f"import sys; sys.stderr.write('No module named ' + {name!r}); sys.exit(1)"
+    outcome = cli("run", "-c", code.replace("\\ud800", "x"))
+    assert outcome.code == 1
+    assert "--siblings" not in outcome.err
+
+
 def test_siblings_are_read_only_unless_mounted(cli: Cli, folder: Path) -> None:
     (folder / "write.py").write_text("open('out.txt', 'w').write('x')\n")
     outcome = cli("run", "--siblings", "write.py")

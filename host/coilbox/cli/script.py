@@ -21,6 +21,9 @@ from coilbox.sandbox import Sandbox
 APP: Final = "/app"
 """Where the folder of a program lies in the guest."""
 _ZIP_MAX_BYTES: Final = 64 << 20
+# The guest writes these texts: the search is linear, and what it finds can be a file's name.
+_NOT_FOUND: Final = re.compile(r"No module named '?(\w{1,60})(?!\w)")
+_TAIL: Final = 300
 
 # Python's -m looks in the working directory first.
 _MODULE = """__import__('sys').path.insert(0, __import__('os').getcwd())
@@ -171,9 +174,9 @@ def _missing(result: Result) -> str | None:
     found = None
     if isinstance(result.error, GuestException):
         if result.error.type == "ModuleNotFoundError":
-            found = re.search(r"No module named '(\w+)", result.error.message)
+            found = _NOT_FOUND.search(result.error.message)
     elif result.exit_code == 1:  # of -m
-        found = re.search(r"No module named '?(\w+)[\w.]*'?\s*\Z", result.stderr)
+        found = _NOT_FOUND.search(result.stderr_bytes[-_TAIL:].decode(errors="replace"))
     return found[1] if found else None
 
 
