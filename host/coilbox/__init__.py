@@ -11,6 +11,8 @@
 from coilbox.bindings import load_extension
 from coilbox.clock import GuestClock
 from coilbox.codec import Opaque
+from coilbox.compiled import CompiledCode
+from coilbox.compiler import compile_code as compile
 from coilbox.errors import (
     BuildError,
     CacheError,
@@ -18,15 +20,18 @@ from coilbox.errors import (
     ConfigError,
     CpuLimitExceeded,
     CreatedFilesLimitExceeded,
+    DisplayLimitExceeded,
     EngineError,
     ExtensionError,
     FileSizeLimitExceeded,
+    Finish,
     Frame,
     GuestCancelled,
     GuestError,
     GuestException,
     GuestProtocolError,
     GuestTrap,
+    GuestVisibleError,
     HostCallBytesLimitExceeded,
     HostCallLimitExceeded,
     ImageError,
@@ -53,7 +58,7 @@ from coilbox.limits import Limits, Usage
 from coilbox.mounts import Mount, Scratch
 from coilbox.packages import Packages, open_packages
 from coilbox.provision import open_image
-from coilbox.results import Result
+from coilbox.results import Display, Result
 from coilbox.sandbox import Sandbox
 from coilbox.stream import Output, RunStream
 
@@ -63,12 +68,16 @@ __all__ = [
     "BuildError",
     "CacheError",
     "CoilboxError",
+    "CompiledCode",
     "ConfigError",
     "CpuLimitExceeded",
     "CreatedFilesLimitExceeded",
+    "Display",
+    "DisplayLimitExceeded",
     "EngineError",
     "ExtensionError",
     "FileSizeLimitExceeded",
+    "Finish",
     "Frame",
     "GuestCancelled",
     "GuestClock",
@@ -76,6 +85,7 @@ __all__ = [
     "GuestException",
     "GuestProtocolError",
     "GuestTrap",
+    "GuestVisibleError",
     "HostCallBytesLimitExceeded",
     "HostCallLimitExceeded",
     "Image",
@@ -107,6 +117,7 @@ __all__ = [
     "ValueLimitExceeded",
     "WorkerCrashed",
     "WrittenBytesLimitExceeded",
+    "compile",
     "load_extension",
     "open_image",
     "open_packages",

@@ -17,6 +17,8 @@
     │   └── EngineError               an engine cannot be loaded, compile or start
     ├── ImageError                    an image is missing, damaged or outdated: rebuild it
     │   └── BuildError                building an image failed
+    ├── GuestVisibleError             raised by host functions: the guest gets the message
+    ├── Finish                        raised by host functions: ends the run with a value
     └── GuestError                    what the guest did: ``result.error``, raised by ``check()``
         ├── GuestException            Python code in the guest raised
         ├── GuestTrap                 the guest crashed inside its sandbox; the host goes on
@@ -29,6 +31,7 @@
             ├── MemoryLimitExceeded         linear memory
             ├── OutputLimitExceeded         bytes written to stdout or stderr
             ├── ValueLimitExceeded          one value from guest to host
+            ├── DisplayLimitExceeded        bytes of what is displayed
             ├── HostCallLimitExceeded       number of host calls
             ├── HostCallBytesLimitExceeded  arguments and replies of host calls
             ├── OpenFilesLimitExceeded      files and directories open at once
@@ -61,7 +64,13 @@ class SandboxBusyError(UsageError):
 
 
 class SandboxStoppedError(UsageError):
-    """The guest was stopped by a limit or a trap: ``reset()`` brings the sandbox back."""
+    """The guest was stopped by a limit or a trap: ``reset()`` brings the sandbox back.
+
+    Attributes:
+        needs_reset: True.
+    """
+
+    needs_reset = True
 
 
 class UnsupportedValueError(UsageError):
@@ -108,6 +117,30 @@ class BuildError(ImageError):
     """Building an image failed: the message names the step and the cause."""
 
 
+class GuestVisibleError(CoilboxError):
+    """An error that a host function raises for the guest, which gets its message.
+
+    It arrives there as ``coilbox.HostError``. One that derives from a built-in exception, too,
+    arrives as that exception: ``class Unknown(GuestVisibleError, LookupError)``. Of all other
+    exceptions of host functions the guest learns nothing.
+    """
+
+
+class Finish(CoilboxError):
+    """Raised by a function of ``functions=`` to end the run, whose result then has a value.
+
+    The guest gets an exception like SystemExit, so that its ``finally`` blocks run, and the
+    session can go on afterwards.
+
+    Attributes:
+        value: what becomes ``Result.value``; it stays on the host.
+    """
+
+    def __init__(self, value: Any = None) -> None:
+        super().__init__(value)
+        self.value = value
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame of a guest's traceback.
@@ -136,7 +169,12 @@ class GuestError(CoilboxError):
     """A fault of the guest: data in ``Result.error``, raised by ``Result.check()``.
 
     Can be copied and pickled, as results pass from the processes of a pool.
+
+    Attributes:
+        needs_reset: whether it stopped the guest: the sandbox then needs a ``reset()``.
     """
+
+    needs_reset = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are otherwise made again from ``args``, which are not what __init__ takes.
@@ -254,6 +292,12 @@ class OutputLimitExceeded(LimitExceeded):
 
 class ValueLimitExceeded(LimitExceeded):
     """A value from the guest was larger than ``Limits.value_bytes``; in bytes."""
+
+    unit = "bytes"
+
+
+class DisplayLimitExceeded(LimitExceeded):
+    """The guest displayed more than ``Limits.display_bytes``; in bytes."""
 
     unit = "bytes"
 

@@ -39,6 +39,8 @@ class Limits:
         file_bytes: the length to which the guest may bring one file.
         recursion: the highest recursion limit that the guest's Python can have; it starts at
             1000, or here if this is lower; at least 100.
+        display_bytes: what ``coilbox.display`` may show in one run; each display counts 64 bytes
+            besides.
 
     Raises:
         UsageError: a limit is not a number of its type, or not in its range; the message has both.
@@ -56,6 +58,7 @@ class Limits:
     created_files: int | float
     file_bytes: int | float
     recursion: int | float
+    display_bytes: int
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Limits:
         created_files: int | float | None = 10_000,
         file_bytes: int | float | None = 4 * GIB,
         recursion: int | float | None = 1_000_000,
+        display_bytes: int = 64 * MIB,
     ) -> None:
         given = locals()
         for spec in LIMITS:
@@ -150,6 +154,7 @@ LIMITS = (
     LimitSpec(
         "recursion", "recursion", "--recursion", "count", True, "The highest recursion limit.", 100
     ),
+    LimitSpec("display_bytes", "display", "--display-size", "bytes", False, "What it may display."),
 )
 """All limits, in the order in which they are shown."""
 

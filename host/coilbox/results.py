@@ -23,6 +23,21 @@ _HIGHEST = 2**31 - 1  # of lines, columns and recursion limits in CPython
 
 
 @dataclass(frozen=True, slots=True)
+class Display:
+    """Something that the guest displayed, in one of its kinds.
+
+    Attributes:
+        kind: the media type, such as ``image/png``, as the guest says; do not trust it.
+        data: the bytes, or text.
+        number: which of the run's displays it is, from 0; one display can have several kinds.
+    """
+
+    kind: str
+    data: str | bytes
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The outcome of ``Sandbox.run`` or ``Sandbox.call``.
 
@@ -37,6 +52,10 @@ class Result:
         usage: what the run used.
         stdout_truncated: whether the guest wrote more to stdout than ``stdout_bytes`` holds.
         stderr_truncated: the same for stderr.
+        displays: what the guest displayed: with ``coilbox.display``, and a last value that can
+            show itself.
+        changed_files: the guest's paths of scratch files that are new or were written.
+        needs_reset: whether the guest has ended, so that the sandbox needs a ``reset()``.
     """
 
     value: Any
@@ -47,6 +66,9 @@ class Result:
     usage: Usage
     stdout_truncated: bool = False
     stderr_truncated: bool = False
+    displays: tuple[Display, ...] = ()
+    changed_files: tuple[str, ...] = ()
+    needs_reset: bool = False
 
     @property
     def stdout(self) -> str:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self
 from coilbox.bridge import HostAPI, HostFunctions
 from coilbox.clock import GuestClock
 from coilbox.codec import NO_TYPES, TypeRegistry
+from coilbox.compiled import CompiledCode
 from coilbox.engines import choose_engine
 from coilbox.engines.protocol import Program
 from coilbox.errors import (
     SandboxBusyError,
-    SandboxClosedError,
-    SandboxStoppedError,
     UsageError,
 )
 from coilbox.images import Image
@@ -32,17 +31,21 @@ from coilbox.session.arguments import (
     checked_extensions,
     checked_functions,
     checked_items,
+    checked_modules,
     checked_object,
     checked_seed,
     checked_strings,
 )
 from coilbox.session.compiler import compile_module
+from coilbox.session.displays import DisplayCallback
+from coilbox.session.files import ScratchFiles
 from coilbox.session.guest import Guest, GuestSettings, LocalGuest
 from coilbox.session.output import OutputCallback
 from coilbox.session.programs import ensure_compiled, load_program
-from coilbox.session.requests import Request, call_request, run_request
+from coilbox.session.requests import call_request, run_request
 from coilbox.session.session import Session
 from coilbox.session.surroundings import surroundings
+from coilbox.session.use import SessionUser
 from coilbox.stream import RunStream, Writer
 from coilbox.support import standard_streams
 from coilbox.support.checks import NotCopyable, shown
@@ -60,7 +63,7 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 
-class Sandbox(NotCopyable):
+class Sandbox(SessionUser, NotCopyable):
     """A Python interpreter that can reach nothing but what it is given here.
 
     Variables, imports and files of the scratch directory stay from one ``run`` to the next,
@@ -85,7 +88,9 @@ class Sandbox(NotCopyable):
             directory in a mount. By default it is the scratch directory, or ``/`` without one.
         env: the guest's environment; without ``HOME`` in it, that is the scratch directory.
         functions: host functions that the guest can call, by name: ``from coilbox import host``
-            there, then ``host.name(...)``. They run on the calling thread, outside the limits.
+            there, then ``host.name(...)``. They run on the calling thread, outside the limits;
+            coroutine functions on the event loop, by ``run_async`` and ``call_async`` only.
+        modules: source code of modules that the guest can import, by name.
         types: enums and dataclasses whose values may cross in both directions.
         extensions: typed host functions (docs/bindings.md): modules that the guest can import.
         grants: the capabilities that the guest has of those that the extensions declare.
@@ -108,9 +113,6 @@ class Sandbox(NotCopyable):
         SetupError: this Python cannot be the host: a subinterpreter, or one without its GIL.
     """
 
-    _use: object = None  # the mark of the operation that holds the sandbox
-    _session: Session | None = None
-
     def __init__(
         self,
         image: Image | str | None = None,
@@ -121,6 +123,7 @@ class Sandbox(NotCopyable):
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         functions: HostFunctions | None = None,
+        modules: Mapping[str, str] | None = None,
         types: Iterable[type] = (),
         extensions: Iterable[Extension] = (),
         grants: Iterable[str] = (),
@@ -149,6 +152,7 @@ class Sandbox(NotCopyable):
         )
         self._env = checked_strings({} if env is None else env, "env")
         self._prelude = (*packages.prelude, *surroundings(self._settings, self._env, cwd))
+        self._modules = checked_modules({} if modules is None else modules)
         declared = checked_items(types, type, "types")
         self._types = TypeRegistry(declared) if declared else NO_TYPES
         if self.limits.memory_bytes < self._image.memory_bytes:
@@ -177,12 +181,14 @@ class Sandbox(NotCopyable):
             functools.partial(compile_module, self._image, self.engine),
             self.limits.value_bytes,
         )
+        for module in self._modules.keys() & set(self._host_api.modules):
+            raise UsageError(f"modules has {module!r}, which is a module of an extension, too")
         self.id = f"sandbox-{next(_numbers)}"
         self._session = self._new_session()
 
     def run(
         self,
-        code: str | bytes | os.PathLike[str],
+        code: str | bytes | os.PathLike[str] | CompiledCode,
         argv: Sequence[str] = (),
         stdin: str | bytes | BinaryIO = b"",
         env: Mapping[str, str] | None = None,
@@ -193,15 +199,19 @@ class Sandbox(NotCopyable):
         timeout: float | None = None,
         on_stdout: OutputCallback | None = None,
         on_stderr: OutputCallback | None = None,
+        on_display: DisplayCallback | None = None,
+        inputs: Mapping[str, Any] | None = None,
     ) -> Result:
         """Run Python code as ``__main__``.
 
         Args:
-            code: source code, or the path of a host file that holds it.
+            code: source code, the path of a host file that holds it, or what
+                ``coilbox.compile`` made.
             argv: ``sys.argv[1:]`` in the guest.
             stdin: what the guest reads from stdin.
             env: environment variables for this run, on top of the sandbox's.
-            filename: the name that tracebacks show; ``<sandbox>``, or the file's own name.
+            filename: the name that tracebacks show; the file's own name, or ``<sandbox>`` for
+                the first run and ``<run 2>`` and so on for those after it.
             fresh: start with an empty ``__main__`` instead of the session's variables.
             last: end the program as a process does: ``atexit`` functions run, files are
                 closed, ``__main__`` is emptied.
@@ -209,6 +219,8 @@ class Sandbox(NotCopyable):
                 runs on the guest's thread is waited for (docs/limits.md).
             on_stdout: called with each piece of output as it is written.
             on_stderr: the same for stderr.
+            on_display: called with each :class:`Display` as it comes.
+            inputs: values by the names that the code finds them under; they stay.
 
         Returns:
             The result. What the guest did wrong is in its ``error``.
@@ -217,6 +229,8 @@ class Sandbox(NotCopyable):
             UsageError: the sandbox is closed, in use or stopped, or an argument does not fit.
             OSError: the file of ``code`` cannot be read.
         """
+        self._host_api.plain.check_awaited("run")
+        self._check_code(code)
         request = run_request(
             code,
             argv,
@@ -228,12 +242,14 @@ class Sandbox(NotCopyable):
             timeout=timeout,
             on_stdout=on_stdout,
             on_stderr=on_stderr,
+            on_display=on_display,
+            inputs=inputs,
         )
         return self._perform(request)
 
     async def run_async(
         self,
-        code: str | bytes | os.PathLike[str],
+        code: str | bytes | os.PathLike[str] | CompiledCode,
         argv: Sequence[str] = (),
         stdin: str | bytes | BinaryIO = b"",
         env: Mapping[str, str] | None = None,
@@ -244,13 +260,17 @@ class Sandbox(NotCopyable):
         timeout: float | None = None,
         on_stdout: OutputCallback | None = None,
         on_stderr: OutputCallback | None = None,
+        on_display: DisplayCallback | None = None,
+        inputs: Mapping[str, Any] | None = None,
     ) -> Result:
         """``run`` for event loops: the guest runs on a thread of the loop's executor.
 
         Cancelling the task stops the guest; the sandbox then needs a ``reset()``. The callbacks
         and plain host functions are called on that thread, and the task ends when it has left
-        them. The arguments and errors are those of :meth:`run`.
+        them. Coroutine functions, as callbacks and in ``functions``, run on the event loop. The
+        arguments and errors are those of :meth:`run`.
         """
+        self._check_code(code)
         request = run_request(
             code,
             argv,
@@ -262,12 +282,15 @@ class Sandbox(NotCopyable):
             timeout=timeout,
             on_stdout=on_stdout,
             on_stderr=on_stderr,
+            on_display=on_display,
+            inputs=inputs,
+            awaited=True,
         )
         return await self._conduct(request)
 
     def stream(
         self,
-        code: str | bytes | os.PathLike[str],
+        code: str | bytes | os.PathLike[str] | CompiledCode,
         argv: Sequence[str] = (),
         stdin: str | bytes | BinaryIO = b"",
         env: Mapping[str, str] | None = None,
@@ -275,6 +298,7 @@ class Sandbox(NotCopyable):
         filename: str | None = None,
         fresh: bool = False,
         timeout: float | None = None,
+        inputs: Mapping[str, Any] | None = None,
     ) -> RunStream:
         """Like ``run``, on a thread of its own, with the output as an iterator.
 
@@ -287,6 +311,8 @@ class Sandbox(NotCopyable):
                     print(piece.stream, piece.data)
             print(run.result.value)
         """
+        self._host_api.plain.check_awaited("stream")
+        self._check_code(code)
 
         def run(write: Writer, on_stop: Callable[[], None]) -> Result:
             request = run_request(
@@ -300,6 +326,8 @@ class Sandbox(NotCopyable):
                 timeout=timeout,
                 on_stdout=functools.partial(write, "stdout"),
                 on_stderr=functools.partial(write, "stderr"),
+                on_display=None,
+                inputs=inputs,
                 on_stop=on_stop,
             )
             return self._perform(request)
@@ -322,6 +350,7 @@ class Sandbox(NotCopyable):
             UsageError: the sandbox is closed, in use or stopped.
             UnsupportedValueError: an argument cannot cross.
         """
+        self._host_api.plain.check_awaited("call")
         return self._perform(call_request(target, args, kwargs))
 
     async def call_async(self, target: str, /, *args: Any, **kwargs: Any) -> Result:
@@ -356,6 +385,24 @@ class Sandbox(NotCopyable):
     def usage(self) -> Usage:
         """Usage of all runs and calls so far together, over all resets."""
         return dataclasses.replace(self._totals)
+
+    @property
+    def files(self) -> ScratchFiles:
+        """The files of the scratch directory.
+
+        Raises:
+            UsageError: the sandbox has none.
+        """
+        scratch = self._settings.scratch
+        if scratch is None:
+            raise UsageError("the sandbox has no scratch directory: give it scratch=Scratch()")
+        return ScratchFiles(scratch, self._scratch_file)
+
+    @property
+    def needs_reset(self) -> bool:
+        """Whether the guest has ended: ``run`` and ``call`` then need a ``reset()`` before."""
+        session = self._session
+        return session is not None and session.stopped is not None
 
     def close(self) -> None:
         """Free the guest. Calling it twice is allowed.
@@ -409,6 +456,10 @@ class Sandbox(NotCopyable):
         session = self._session
         return getattr(session.guest, "isolation_layers", ()) if session is not None else ()
 
+    def _check_code(self, code: object) -> None:
+        if isinstance(code, CompiledCode) and code.image != self._image.digest:
+            raise UsageError("code was compiled by another image: compile it again for this one")
+
     def _new_session(self) -> Session:
         return Session(
             self._new_guest(),
@@ -419,6 +470,8 @@ class Sandbox(NotCopyable):
             self._totals,
             self.id,
             self._prelude,
+            self._modules,
+            self._settings.scratch,
         )
 
     def _new_guest(self) -> Guest:
@@ -428,55 +481,3 @@ class Sandbox(NotCopyable):
 
             return WorkerGuest(self._image, self.engine, self._settings)
         return LocalGuest(self._program, self._image, self._settings)
-
-    # A signal handler may raise at any call. So what ends a use are instructions without a call,
-    # and what begins it is one that leaves the user's own mark.
-
-    def _perform(self, request: Request) -> Result:
-        use = object()
-        try:
-            return self._begin_use(use).perform(request)
-        finally:
-            if self._use is use:
-                del self._use
-
-    async def _conduct(self, request: Request) -> Result:
-        from coilbox.session.aio import conduct  # asyncio takes long to import
-
-        use = object()
-        try:
-            return await conduct(self._begin_use(use), request)
-        finally:
-            if self._use is use:
-                del self._use
-
-    def _begin_use(self, use: object, *, stopped: bool = False) -> Session:
-        """Hold the sandbox for one operation; runs and calls may nest in its host functions.
-
-        Args:
-            use: what ``_use`` is from now on, unless the operation nests.
-            stopped: whether the guest may have been stopped.
-
-        Raises:
-            SandboxBusyError: another operation holds it.
-            SandboxClosedError: it is closed.
-            SandboxStoppedError: the guest was stopped.
-        """
-        if self.__dict__.setdefault("_use", use) is not use:
-            session = self._session
-            if stopped or session is None or not session.bridge.may_nest:
-                raise SandboxBusyError(
-                    "the sandbox is in use by another thread, or by the host function that now "
-                    "wants to reset or close it; give each thread its own sandbox"
-                )
-        else:
-            if self._closed:
-                raise SandboxClosedError("the sandbox is closed; make a new one")
-            session = self._session
-            if session is None:  # a reset failed halfway
-                session = self._session = self._new_session()
-        if not stopped and session.stopped is not None:
-            raise SandboxStoppedError(
-                f"the guest was stopped ({session.stopped}); reset() brings the sandbox back"
-            )
-        return session

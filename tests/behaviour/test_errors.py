@@ -77,7 +77,7 @@ def test_no_frame_of_the_runner_shows(box: Sandbox) -> None:
         failing(box, "f()"),
         failing(box, "import json; json.loads('{')"),
     ):
-        assert error.frames[0].file == "<sandbox>"
+        assert error.frames[0].file in ("<run 2>", "<run 3>", "<run 4>")
     called = box.call("__main__:f").error
     assert isinstance(called, GuestException)
     assert [f.function for f in called.frames] == ["f"]

@@ -61,7 +61,12 @@ CASES = {
         1000, "print('x' * 999)", "print('x' * 1000)", "OutputLimitExceeded", (1001, 1001)
     ),
     "value_bytes": Case(
-        1000, "bytes(900)", "bytes(1000)", "ValueLimitExceeded", (1001, 1100)
+        1000, "host.echo(bytes(700)); None", "host.echo(bytes(1000))", "ValueLimitExceeded",
+        (1001, 1100),
+    ),
+    "display_bytes": Case(
+        1000, "coilbox.display(b'x' * 900, kind='a/b')", "coilbox.display(b'x' * 1000, kind='a/b')",
+        "DisplayLimitExceeded", (1001, 1100),
     ),
     "host_calls": Case(
         5, "for _ in range(5): host.echo(1)", "for _ in range(6): host.echo(1)",
@@ -87,7 +92,7 @@ CASES = {
         "FileSizeLimitExceeded", (1001, 1001),
     ),
 }  # fmt: skip
-PRELUDE = "import os, sys\nfrom coilbox import host\n"
+PRELUDE = "import os, sys\nimport coilbox\nfrom coilbox import host\n"
 
 
 def make(sandbox: Any, folder: Path, **limits: Any) -> Sandbox:

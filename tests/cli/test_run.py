@@ -200,6 +200,8 @@ class TestJson:
             "stdout_truncated": False,
             "stderr_truncated": False,
             "error": None,
+            "displays": [],
+            "needs_reset": False,
         }
         assert isinstance(usage, dict)
         assert usage["stdout_bytes"] == 4

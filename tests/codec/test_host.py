@@ -222,8 +222,12 @@ def test_flags_without_numbers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_opaque_comes_from_the_guest_only() -> None:
-    data = msgpack.packb(msgpack.ExtType(16, msgpack.packb(["m.T", "<T>"])))
-    assert decode(data) == Opaque("m.T", "<T>")
+    for length in (3, None):
+        data = msgpack.packb(msgpack.ExtType(16, msgpack.packb(["m.T", "<T>", length])))
+        assert decode(data) == Opaque("m.T", "<T>", length)
+    for wrong in (["m.T", "<T>"], ["m.T", 1, None], ["m.T", "<T>", "3"]):
+        with pytest.raises(GuestProtocolError):
+            decode(msgpack.packb(msgpack.ExtType(16, msgpack.packb(wrong))))
     with pytest.raises(UnsupportedValueError, match="Opaque"):
         encode(Opaque("m.T", "<T>"))
 

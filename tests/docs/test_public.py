@@ -19,16 +19,16 @@ from coilbox.extensions import __path__ as extension_folders
 
 PUBLIC = {
     "coilbox": """
-        BuildError CacheError CoilboxError ConfigError CpuLimitExceeded CreatedFilesLimitExceeded
-        EngineError ExtensionError FileSizeLimitExceeded Frame GuestCancelled GuestClock GuestError
-        GuestException GuestProtocolError GuestTrap HostCallBytesLimitExceeded
-        HostCallLimitExceeded Image ImageError LimitExceeded Limits MemoryLimitExceeded
-        Mount Opaque OpenFilesLimitExceeded Output OutputLimitExceeded PackageError Packages
-        PartError
+        BuildError CacheError CoilboxError CompiledCode ConfigError CpuLimitExceeded
+        CreatedFilesLimitExceeded Display DisplayLimitExceeded EngineError ExtensionError
+        FileSizeLimitExceeded Finish Frame GuestCancelled GuestClock GuestError GuestException
+        GuestProtocolError GuestTrap GuestVisibleError HostCallBytesLimitExceeded
+        HostCallLimitExceeded Image ImageError LimitExceeded Limits MemoryLimitExceeded Mount Opaque
+        OpenFilesLimitExceeded Output OutputLimitExceeded PackageError Packages PartError
         RecursionLimitExceeded Result RunStream Sandbox SandboxBusyError SandboxClosedError
         SandboxStoppedError Scratch SetupError TimeLimitExceeded UnsupportedValueError Usage
-        UsageError ValueLimitExceeded WorkerCrashed WrittenBytesLimitExceeded
-        load_extension open_image open_packages
+        UsageError ValueLimitExceeded WorkerCrashed WrittenBytesLimitExceeded compile load_extension
+        open_image open_packages
     """,
     "coilbox.bindings": "load_extension load_spec",
     "coilbox.bindings.checker": "Checked check check_file load parse",

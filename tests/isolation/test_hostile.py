@@ -102,7 +102,7 @@ def against(
         box.close()
 
 
-COUNTS = [30_000_000, 0, 0, 0]
+COUNTS = [30_000_000, 0, 0, 0, 0]
 
 
 def done(*outcome: Any, counts: list[Any] = COUNTS, reply: bytes = b"") -> bytes:
@@ -135,10 +135,11 @@ FRAMES = {
     "a limit that is an exception": described("RecursionLimitExceeded"),
     "another name of the module": described("dataclass"),
     "a limit of text": done("error", ["TimeLimitExceeded", "x", "a", "b"]),
-    "counts of text": done("reply", None, counts=["1", 0, 0, 0]),
-    "counts below 0": done("reply", None, counts=[-1, 0, 0, 0]),
-    "counts without end": done("reply", None, counts=[1 << 63, 0, 0, 0]),
+    "counts of text": done("reply", None, counts=["1", 0, 0, 0, 0]),
+    "counts below 0": done("reply", None, counts=[-1, 0, 0, 0, 0]),
+    "counts without end": done("reply", None, counts=[1 << 63, 0, 0, 0, 0]),
     "too few counts": done("reply", None, counts=[1]),
+    "no answer about a scratch file": STARTED + frame(wire.SCRATCH_DONE, 0, b""),
     "an exit code": done("exit", -4),
     "an exit code of text": done("exit", "0"),
     "a reply that is none": STARTED + done("reply", None, reply=b"\x91\x07"),

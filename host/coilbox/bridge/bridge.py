@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from coilbox.bridge.encoding import Reply
-from coilbox.bridge.replies import Failures, Refused
-from coilbox.codec import Allowance
+from coilbox.bridge.replies import NOTHING, Failures, Refused
+from coilbox.codec import NO_TYPES, Allowance, decode
 from coilbox.codec.frames import Buffer
-from coilbox.errors import GuestCancelled, GuestProtocolError
+from coilbox.errors import Finish, GuestCancelled, GuestProtocolError
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from concurrent.futures import Future
+
     from coilbox.bridge.host_api import HostAPI
 
 MAX_DEPTH: Final = 8
@@ -25,6 +29,9 @@ OPERATION: Final = 1 << 24
 
 BEGIN: Final = CONTROL | 2
 """The control message with calls that the guest does not wait for."""
+
+DISPLAY: Final = CONTROL | 64
+"""The control message with what the guest displays."""
 
 _KINDS = 0xFF << 24
 _FLAT = (BEGIN, CONTROL | 3)  # and the cancelling of such calls: they can come to no further calls
@@ -53,6 +60,9 @@ class Bridge:
         depth: host calls within host calls that are made now.
         failures: logs what goes wrong in host functions.
         allowance: what may be done with the guest's values.
+        finish: what a host function ended the run with, or None.
+        loop: the event loop that awaits the run, or None.
+        show: takes what the guest displays.
     """
 
     def __init__(self, host_api: HostAPI, sandbox_id: str) -> None:
@@ -62,6 +72,9 @@ class Bridge:
         self.stopped = False
         self.depth = 0
         self.failures = Failures()
+        self.finish: Finish | None = None
+        self.loop: AbstractEventLoop | None = None
+        self.show: Callable[[object, object], None] = _show_nothing
         self.thread: int | None = None
         self.broken: BaseException | None = None
         self.allowance = Allowance(host_api.value_bytes, self.check)
@@ -105,9 +118,11 @@ class Bridge:
             kind = function & _KINDS
             reply: Reply
             if kind == 0:
-                reply = self.host_api.plain.call(function, data, self.failures, self.allowance)
+                reply = self._call_plain(function, data)
             elif kind == OPERATION:
                 reply = self._call(function - OPERATION, data)
+            elif function == DISPLAY:
+                reply = self._display(data)
             elif kind == CONTROL:
                 reply = self._manage(function - CONTROL, data)
             else:
@@ -118,6 +133,34 @@ class Bridge:
             self.depth -= 1
         self.check()
         return reply
+
+    def _call_plain(self, number: int, data: Buffer) -> Reply:
+        """Call a function of ``coilbox.host``; after one that ended the run there are no more."""
+        if self.finish is None:
+            try:
+                plain = self.host_api.plain
+                return plain.call(number, data, self.failures, self.allowance, self.wait)
+            except Finish as finish:
+                self.finish = finish
+        raise Refused("Finished", "")
+
+    def _display(self, data: Buffer) -> Reply:
+        match decode(data, NO_TYPES, self.allowance):
+            case [shown, unasked]:
+                self.show(shown, unasked)
+                return NOTHING
+        raise GuestProtocolError("the guest sent a malformed display")
+
+    def wait(self, awaitable: Any) -> Future[Any]:
+        """Wait until an awaitable is done, on the event loop that awaits the run.
+
+        Raises:
+            GuestCancelled: the guest was stopped meanwhile; the awaitable is cancelled.
+            UsageError: no event loop awaits the run.
+        """
+        from coilbox.bridge.awaiting import finished  # asyncio takes long to import
+
+        return finished(awaitable, self.loop, self.check)
 
     def check(self) -> None:
         """Whether the guest goes on.
@@ -155,6 +198,10 @@ class Bridge:
 def there_is_no(function: int) -> GuestProtocolError:
     """The error for the number of no function."""
     return GuestProtocolError(f"the guest called function {function:#x}, which there is not")
+
+
+def _show_nothing(shown: object, unasked: object) -> None:
+    """Stand in for a run: displays come in runs only."""
 
 
 def _closed() -> None:

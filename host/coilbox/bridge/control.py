@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from coilbox.bridge.encoding import Reply, malformed, unpack
 from coilbox.bridge.handles import stale
 from coilbox.bridge.pending import PendingCalls
-from coilbox.bridge.replies import Refused
+from coilbox.bridge.replies import NOTHING, Refused
 from coilbox.bridge.streams import Next, OpenStream
 from coilbox.codec.frames import Buffer
 from coilbox.codec.nesting import shown
-from coilbox.codec.scalars import pack
 from coilbox.errors import UnsupportedValueError
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 NEXT: Final = 4
 """The number of the one message that need not be waited for."""
 
-_NOTHING = pack([0, None])
 _LONGEST_WAIT = 1e6  # seconds; what is longer has no end
 
 
@@ -115,7 +113,7 @@ class Control:
 
     def _cancel(self, number: Any) -> Reply:
         self.pending.cancel(_integer(number))
-        return _NOTHING
+        return NOTHING
 
     def _next(self, handle: Any, most: Any) -> Reply:
         return self._next_of(handle, most, 0).run()
@@ -130,11 +128,11 @@ class Control:
 
     def _close(self, number: Any) -> Reply:
         self._bridge.handles.close(_integer(number))
-        return _NOTHING
+        return NOTHING
 
     def _answer(self, number: Any, status: Any, payload: Any) -> Reply:
         self._bridge.answered(_integer(number), _integer(status), payload)
-        return _NOTHING
+        return NOTHING
 
 
 def _integer(value: Any) -> int:

@@ -10,12 +10,17 @@ import traceback
 from typing import Final
 
 from coilbox.codec.scalars import pack
+from coilbox.errors import GuestVisibleError
 
 log: Final = logging.getLogger("coilbox.bridge")
 
 
 _RECORDS = 100
 _RECORD_CHARACTERS = 64 << 10
+
+
+NOTHING: Final = pack([0, None])
+"""The reply with None."""
 
 
 class Refused(Exception):
@@ -34,6 +39,14 @@ class Refused(Exception):
     def reply(self) -> bytes:
         """The reply."""
         return pack([1, {"type": self.type, "message": self.message}])
+
+
+def _visible_type(error: GuestVisibleError) -> str:
+    """The built-in exception that an error derives from, too; else the guest's HostError."""
+    for cls in type(error).__mro__:
+        if cls.__module__ == "builtins" and cls not in (Exception, BaseException, object):
+            return cls.__name__
+    return "HostError"
 
 
 class Failures:
@@ -56,6 +69,8 @@ class Failures:
             name: the function's.
             error: what it raised, or what is wrong with its result.
         """
+        if isinstance(error, GuestVisibleError):
+            return Refused(_visible_type(error), str(error)).reply()
         identifier = os.urandom(4).hex()
         where = "see the host's log" if self._log(name, identifier, error) else "not logged"
         message = f"host function {name!r} failed (call {identifier}; {where})"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from io import BytesIO, FileIO
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import click
 
 from coilbox.cli import exits
+from coilbox.cli.displays import write_displays
 from coilbox.cli.options import open_sandbox, sandbox_options
 from coilbox.cli.script import LastOption, hint, read_script
 from coilbox.cli.streams import STDERR, STDOUT, own_stdin, writer
@@ -50,6 +52,12 @@ from coilbox.results import Result
     help="The packages that the script's inline metadata (PEP 723) asks for, too.",
 )
 @click.option("--print", "print_value", is_flag=True, help="Print the last expression's value.")
+@click.option(
+    "--displays",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write each thing that the program displays to a file in FOLDER.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON instead.")
 @click.argument("script", required=False)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
@@ -61,6 +69,7 @@ def command(
     script_packages: bool,
     print_value: bool,
     as_json: bool,
+    displays: Path | None,
     script: str | None,
     args: tuple[str, ...],
     **options: Any,
@@ -100,6 +109,8 @@ def command(
             on_stdout=None if as_json else writer(STDOUT),
             on_stderr=None if as_json else writer(STDERR),
         )
+    if displays is not None:
+        write_displays(displays, result.displays)
     exit_code = result.exit_code if result.error is None else exits.code_of(result.error)
     if as_json:
         _print_json(result, exit_code)

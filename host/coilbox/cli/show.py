@@ -44,6 +44,11 @@ def result_json(result: Result, exit_code: int) -> dict[str, Any]:
         "stdout_truncated": result.stdout_truncated,
         "stderr_truncated": result.stderr_truncated,
         "error": None if result.error is None else _error(result.error),
+        "displays": [
+            {"kind": item.kind, "number": item.number, **_display_data(item.data)}
+            for item in result.displays
+        ],
+        "needs_reset": result.needs_reset,
         "usage": dataclasses.asdict(result.usage),
     }
     for name, text, raw in (
@@ -53,6 +58,13 @@ def result_json(result: Result, exit_code: int) -> dict[str, Any]:
         if text.encode() != raw:  # not UTF-8: the text above has lost something
             data[name] = base64.b64encode(raw).decode()
     return data
+
+
+def _display_data(data: str | bytes) -> dict[str, str]:
+    if isinstance(data, str) and _is_utf8(data):
+        return {"data": data}
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+    return {"data_base64": base64.b64encode(raw).decode()}
 
 
 def _fits_json(value: object) -> bool:

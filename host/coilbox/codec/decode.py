@@ -167,10 +167,10 @@ class Decoder(Reader):
         return made
 
     def _opaque(self, data: Buffer) -> Opaque:
-        type_name, text = self._items(data, (2,))
-        if type(type_name) is not str or type(text) is not str:
-            raise Malformed("an opaque value without its texts")
-        return Opaque(type_name, text)
+        match self._items(data, (3,)):
+            case [str(type_name), str(text), None | int() as length]:
+                return Opaque(type_name, text, length)
+        raise Malformed("an opaque value without its texts")
 
 
 def _flags(cls: type[enum.Flag], value: int) -> enum.Flag:

@@ -12,15 +12,17 @@ from coilbox.errors import UsageError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opaque:
-    """A guest value that cannot cross: what is known of it. Made by the host only.
+    """A guest value that cannot cross, or is too large: what is known of it.
 
     Attributes:
         type_name: qualified name of the value's class in the guest.
         repr: its ``repr()`` in the guest, cut to a bounded length.
+        length: its ``len()`` in the guest, or None.
     """
 
     type_name: str
     repr: str
+    length: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

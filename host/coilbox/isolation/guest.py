@@ -36,6 +36,8 @@ from coilbox.wasi.vfs.node import WasiError
 # How long a worker whose guest is to stop may take for that before it is killed, in seconds. A
 # sound one takes milliseconds; a machine short of processors may delay that.
 _GRACE = 2.0
+# And for a file of the scratch directory.
+_SCRATCH_PATIENCE = 10.0
 _MAX_COUNT = 1 << 63
 _PROCESS_CPU = 2  # CPUCLOCK_SCHED of linux/posix-timers.h: the clock of a process by its number
 
@@ -56,6 +58,7 @@ class WorkerGuest:
         memory_size: size of the linear memory, in bytes, as the worker reported last.
         written_bytes: bytes written to files in this run.
         created_files: files, directories and links made in this run.
+        scratch_changed: whether files of the scratch directory changed in this run.
 
     Raises:
         EngineError: the machine has no room for one more, or cannot isolate.
@@ -79,6 +82,8 @@ class WorkerGuest:
         self._depth = 0  # exchanges that go on, one within the other
         self.memory_size = image.memory_bytes
         self.written_bytes = self.created_files = 0
+        self.scratch_changed = False
+        self._answer_by = math.inf
         setup = {"settings": to_message(settings), "growth": _growth(settings)}
         self._files = FileServer(settings.mounts, settings.limits)
         try:
@@ -175,6 +180,26 @@ class WorkerGuest:
             raise
         return self._outcome(meta, data)
 
+    def scratch_file(self, operation: str, path: list[bytes], offset: int, data: bytes) -> bytes:
+        """Have the worker do something with the scratch directory."""
+        before, self._answer_by = self._answer_by, time.monotonic() + _SCRATCH_PATIENCE
+        try:
+            with self._awake():
+                self._channel.send(wire.SCRATCH, [operation, path, offset], data)
+                kind, code, content = self._channel.receive()
+        except wire.Hangup:
+            raise crashed(self._end()) from None
+        except (wire.Overdue, wire.Violation):
+            kind, code = 0, None
+        finally:
+            self._answer_by = before
+        if kind != wire.SCRATCH_DONE or type(code) is not int or not 0 <= code < 1 << 16:
+            self._end()
+            raise GuestProtocolError("the worker broke the rules and was ended: no scratch files")
+        if code:
+            raise WasiError(code)
+        return bytes(content)
+
     @contextmanager
     def _awake(self) -> Iterator[None]:
         """Let the worker run; outside it stands still, whatever its guest has made of it."""
@@ -256,14 +281,15 @@ class WorkerGuest:
 
     def _patience(self) -> float:
         """When the worker is overdue: some time after it was interrupted."""
-        return self._interrupted_at + _GRACE
+        return min(self._interrupted_at + _GRACE, self._answer_by)
 
     # -- how it ends ----------------------------------------------------------------------------
 
     def _outcome(self, meta: Any, reply: bytes) -> bytes:
         match meta:
             case [str(status), detail, [*counts]] if _sound(counts):
-                memory, self.written_bytes, self.created_files, self._faults = counts
+                memory, self.written_bytes, self.created_files, self._faults, changed = counts
+                self.scratch_changed = changed != 0
                 self.memory_size = max(self.memory_size, min(memory, self._limits.memory_bytes))
             case _:
                 status, detail = "", None
@@ -290,7 +316,7 @@ def _known(stdin: Input) -> bytes | None:
 
 
 def _sound(counts: list[Any]) -> bool:
-    return len(counts) == 4 and all(
+    return len(counts) == 5 and all(
         isinstance(count, int) and 0 <= count < _MAX_COUNT for count in counts
     )
 

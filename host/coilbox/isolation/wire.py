@@ -23,10 +23,12 @@ HOST_CALL: Final = 5  # a host function's number and its encoded arguments
 STDIN: Final = 6  # how much of stdin is wanted
 FILE: Final = 7  # an operation on a mounted file
 RELEASE: Final = 8  # a file or directory that is not used any more; no answer
+SCRATCH_DONE: Final = 9  # the error number of SCRATCH, or 0, and its result
 # From the host.
 SETUP: Final = 16  # what the sandbox is
 REQUEST: Final = 17  # to the guest; also while the worker waits for the answer to a HOST_CALL
 ANSWER: Final = 18  # to HOST_CALL, STDIN and FILE
+SCRATCH: Final = 19  # an operation of the host on the scratch directory
 
 MAX_META = 64 << 10
 _HEADER = struct.Struct("<BII")

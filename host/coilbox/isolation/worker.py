@@ -28,6 +28,7 @@ from coilbox.isolation.setup import from_message
 from coilbox.isolation.volumes import RemoteVolume
 from coilbox.session.guest import LocalGuest
 from coilbox.wasi import GuestExit, WasiContext
+from coilbox.wasi.vfs.node import WasiError
 
 # Guests that nest as deep as host calls may (coilbox.bridge), each with 3 MiB of stack.
 _STACK_BYTES = 32 << 20
@@ -101,7 +102,7 @@ class _RemoteBridge:
             kind, meta, content = worker.connection.receive()
             if kind == wire.ANSWER:
                 return bytes(content)
-            worker.request(meta, content)
+            worker.handle(kind, meta, content)
 
 
 class _Relay:
@@ -164,10 +165,21 @@ class _Worker:
         """Carry requests out, one after the other, for ever."""
         try:
             while True:
-                _, meta, data = self.connection.receive()
-                self.request(meta, data)
+                self.handle(*self.connection.receive())
         finally:
             os._exit(70)
+
+    def handle(self, kind: int, meta: Any, data: memoryview) -> None:
+        """Do what the host wants: of the guest, or of its scratch directory."""
+        if kind != wire.SCRATCH:
+            self.request(meta, data)
+            return
+        operation, path, offset = meta
+        try:
+            content, code = self.guest.scratch_file(operation, path, offset, bytes(data)), 0
+        except WasiError as error:
+            content, code = b"", error.code
+        self.connection.send(wire.SCRATCH_DONE, code, content)
 
     def request(self, meta: dict[str, Any], data: memoryview) -> None:
         """Carry one request out, and report to the host how it ended."""
@@ -191,7 +203,8 @@ class _Worker:
                 status = _described(error)
         guest = self.guest
         faults = sum(getrusage(RUSAGE_SELF)[6:8])
-        counts = [guest.memory_size, guest.written_bytes, guest.created_files, faults]
+        changed = int(guest.scratch_changed)
+        counts = [guest.memory_size, guest.written_bytes, guest.created_files, faults, changed]
         self.connection.send(wire.DONE, [*status, counts], reply)
 
 

@@ -86,6 +86,10 @@ class LimitsSection(_Strict):
         default=_LIMITS.value_bytes,
         description="One value from guest to host, encoded; a number is in bytes.",
     )
+    display: Size = Field(
+        default=_LIMITS.display_bytes,
+        description="What the guest may display in one run; a number is in bytes.",
+    )
     host_calls: CountOrNone = Field(
         default=_LIMITS.host_calls, description="Calls of host functions in one run."
     )

@@ -20,12 +20,19 @@ async def conduct(session: Session, request: Request) -> Result:
     cancellation when the thread has left the guest. A request that had not begun never will.
     """
     turn = _Turn()
+    loop = asyncio.get_running_loop()
     context = contextvars.copy_context()
 
     def work() -> Result | None:
-        return context.run(session.perform, request) if turn.begin() else None
+        if not turn.begin():
+            return None
+        session.bridge.loop = loop
+        try:
+            return context.run(session.perform, request)
+        finally:
+            session.bridge.loop = None
 
-    future = asyncio.get_running_loop().run_in_executor(None, work)
+    future = loop.run_in_executor(None, work)
     try:
         result = await asyncio.shield(future)
     except asyncio.CancelledError:

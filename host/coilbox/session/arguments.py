@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coilbox.bridge import HostFunctions
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from coilbox.bindings.host import Extension
 
 T = TypeVar("T")
+
+_TAKEN = ("coilbox", "_coilbox", "_coilbox_runtime")
 
 
 def checked_object(value: T | None, kind: type[T], what: str) -> T | None:
@@ -79,6 +83,42 @@ def checked_strings(values: Mapping[str, str], what: str) -> dict[str, str]:
         if not key or "=" in key or "\0" in key or "\0" in value:
             raise UsageError(f"{what} has the impossible variable {shown(key)}")
     return dict(values)
+
+
+def checked_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the names that a run sees.
+
+    Raises:
+        UsageError: it is no mapping, or a name cannot be one of a program's.
+    """
+    if not isinstance(inputs, Mapping):
+        raise UsageError(f"inputs must map names to values, not be {type(inputs).__name__}")
+    for name in inputs:
+        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
+            raise UsageError(f"inputs has {shown(name)}, which is not a Python name")
+        if name.startswith("__"):
+            raise UsageError(f"inputs has {shown(name)}; names with two underscores are Python's")
+    return dict(inputs)
+
+
+def checked_modules(modules: Mapping[str, str]) -> dict[str, str]:
+    """A copy of modules by name.
+
+    Raises:
+        UsageError: a name or a source cannot be.
+    """
+    if not isinstance(modules, Mapping):
+        raise UsageError(f"modules must map names to sources, not be {type(modules).__name__}")
+    for name, source in modules.items():
+        parts = name.split(".") if isinstance(name, str) else [""]
+        if not all(part.isidentifier() and not iskeyword(part) for part in parts):
+            raise UsageError(f"modules has {shown(name)}, which is not a module's name")
+        if parts[0] in _TAKEN or parts[0] in sys.stdlib_module_names:
+            raise UsageError(f"modules has {shown(name)}, but the guest has a module of that name")
+        if not isinstance(source, str):
+            kind = type(source).__name__
+            raise UsageError(f"modules[{name!r}] must be source code as a str, not {kind}")
+    return dict(modules)
 
 
 def checked_functions(functions: HostFunctions) -> dict[str, Any]:

@@ -74,6 +74,18 @@ class Guest(Protocol):
     def bind(self, context: ImportContext) -> None:
         """Set what host imports find; its ``wasi`` is set if the guest is in this process."""
 
+    @property
+    def scratch_changed(self) -> bool:
+        """Whether files of the scratch directory changed in this run."""
+
+    def scratch_file(self, operation: str, path: list[bytes], offset: int, data: bytes) -> bytes:
+        """Do something with the scratch directory; see ``coilbox.wasi.vfs.scratch_files``.
+
+        Raises:
+            WasiError: it cannot be done.
+            GuestError: the guest's worker is gone, or broke the rules.
+        """
+
     def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
         """Begin a run with streams of its own, and with nothing written yet."""
 
@@ -177,6 +189,15 @@ class LocalGuest:
         """See :class:`Guest`."""
         context.wasi = self.wasi
         self.instance.context = context
+
+    @property
+    def scratch_changed(self) -> bool:
+        """See :class:`Guest`."""
+        return self.wasi.scratch_changed
+
+    def scratch_file(self, operation: str, path: list[bytes], offset: int, data: bytes) -> bytes:
+        """See :class:`Guest`."""
+        return self.wasi.scratch_file(operation, path, offset, data)
 
     def begin_run(self, *, stdin: Input, stdout: OutputSink, stderr: OutputSink) -> None:
         """See :class:`Guest`."""

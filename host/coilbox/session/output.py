@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from coilbox.engines.protocol import StopGuest
 from coilbox.errors import OutputLimitExceeded
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 OutputCallback = Callable[[bytes], object]
+Wait = Callable[[Any], "Future[Any]"]
 
 # What a result keeps of a stream whose pieces a callback took already.
 KEPT_BESIDE_CALLBACK = 1 << 20
@@ -26,9 +31,10 @@ class CapturedOutput:
     Attributes:
         size: bytes that came so far, without those above the limit.
         truncated: whether the guest wrote more than is kept.
+        wait: waits until what the callback returned is done.
     """
 
-    __slots__ = ("_callback", "_kept", "_limit", "_name", "_room", "size", "truncated")
+    __slots__ = ("_callback", "_kept", "_limit", "_name", "_room", "size", "truncated", "wait")
 
     def __init__(self, name: str, limit: int, callback: OutputCallback | None) -> None:
         self._name = name
@@ -38,6 +44,7 @@ class CapturedOutput:
         self._kept = BytesIO()
         self.size = 0
         self.truncated = False
+        self.wait: Wait | None = None
 
     def write(self, data: bytes) -> None:
         """Take what the guest wrote.
@@ -52,7 +59,7 @@ class CapturedOutput:
             self.size += len(data)
             self._keep(data)
             if self._callback is not None:
-                self._callback(data)
+                answer_of(self._callback(data), self.wait)
         if asked > self._limit:
             self.truncated = True
             raise StopGuest(
@@ -75,3 +82,9 @@ class CapturedOutput:
     def getvalue(self) -> bytes:
         """The bytes that were kept."""
         return self._kept.getvalue()
+
+
+def answer_of(answer: object, wait: Wait | None) -> None:
+    """Wait for what a callback returned, if that is awaitable."""
+    if hasattr(type(answer), "__await__") and wait is not None:
+        wait(answer).result()

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import sub
+from types import MappingProxyType
 from typing import Any
 
 from coilbox.bridge import HostAPI, make_bridge
+from coilbox.bridge.bridge import Bridge
 from coilbox.bridge.encoding import Reply
 from coilbox.bridge.meter import CallMeter, Reading
 from coilbox.codec import TypeRegistry, decode, encode
@@ -27,17 +29,23 @@ from coilbox.errors import (
     GuestProtocolError,
     TimeLimitExceeded,
     UnsupportedValueError,
+    ValueLimitExceeded,
 )
 from coilbox.limits import Limits, Usage
+from coilbox.mounts import Scratch
 from coilbox.results import Result, uncaught
+from coilbox.session.displays import Displays
+from coilbox.session.files import ScratchFiles
 from coilbox.session.guest import Guest
 from coilbox.session.output import CapturedOutput
-from coilbox.session.requests import Request
+from coilbox.session.requests import Request, RunRequest
 from coilbox.session.watchdog import Alarm, watchdog
 from coilbox.wasi import GuestExit, WasiContext
 
 _NOTHING = (0, 0, 0, 0, 0)
-_START = 0  # the guest's number of the request that starts it
+_START, _DESCRIBE = 0, 4  # the guest's numbers of requests that are the host's own
+_VALUE_HEAD = b"\x92\x00"  # how a reply with a value begins
+_HIGHEST_SIZE = 2**32 - 1  # of anything in the guest
 _HIGHEST_RECURSION = 2**31 - 1  # CPython's own bound
 
 
@@ -69,6 +77,8 @@ class Session:
         totals: Usage,
         sandbox_id: str,
         prelude: Sequence[Request] = (),
+        modules: Mapping[str, str] = MappingProxyType({}),
+        scratch: Scratch | None = None,
     ) -> None:
         self.guest = guest
         self.limits = limits
@@ -80,6 +90,9 @@ class Session:
         self._types = types
         self._env = env
         self._prelude = prelude
+        self._modules = modules
+        self._files = None if scratch is None else ScratchFiles(scratch, guest.scratch_file)
+        self._runs = 0
         self._started = False
         self._cancelled = False
         self._interrupted = False
@@ -97,7 +110,8 @@ class Session:
             EngineError: the machine has no room for the guest's run.
             BaseException: what a host function, a callback or a signal handler raised.
         """
-        message = encode(request.message(), self._types, request.labels)
+        self._runs += isinstance(request, RunRequest)
+        message = encode(request.message(self._runs), self._types, request.labels)
         streams = Streams.of(request, self.limits)
         stdio = {"stdin": streams.stdin, "stdout": streams.stdout, "stderr": streams.stderr}
         if self._run is not None:  # a host function that this guest has called wants it
@@ -106,6 +120,20 @@ class Session:
         self.guest.begin_run(**stdio)
         self.meter.start()
         return self._conduct(message, streams)
+
+    def scratch_file(self, operation: str, path: list[bytes], offset: int, data: bytes) -> bytes:
+        """Do something with the scratch directory; see ``coilbox.wasi.vfs.scratch_files``.
+
+        Raises:
+            WasiError: it cannot be done.
+            GuestError: the guest's worker is gone, or broke the rules.
+        """
+        try:
+            return self.guest.scratch_file(operation, path, offset, data)
+        except GuestError as error:
+            self.stopped = error
+            error.needs_reset = True
+            raise
 
     def cancel(self) -> None:
         """Stop the guest as soon as possible; from any thread."""
@@ -148,6 +176,8 @@ class Session:
         run = _Run(streams, alarm, start, _NOTHING if outer is None else self._counters(), outer)
         bridge = self.bridge
         thread, deadline = bridge.thread, bridge.deadline
+        show, finish = bridge.show, bridge.finish
+        streams.await_on(bridge)
         is_whole = False
         value: Any = None
         exit_code = 0
@@ -155,6 +185,7 @@ class Session:
         try:
             try:
                 self._run = run
+                bridge.show, bridge.finish = streams.displays.take, None
                 watchdog.arm(alarm)
                 bridge.enter(
                     None if streams.seconds == math.inf else time.monotonic() + streams.seconds
@@ -164,11 +195,14 @@ class Session:
                 requests = (message,) if self._started else (*self._start_requests(), message)
                 data = self.guest.exchange(*requests)
                 self._started = True
-                value, error, exit_code = self._outcome(data)
+                value, error, exit_code = self._outcome(data, streams.describes)
+                if bridge.finish is not None:
+                    value, error, exit_code = bridge.finish.value, None, 0
                 is_whole = True
             finally:
                 self._run = outer
                 bridge.thread, bridge.deadline = thread, deadline
+                bridge.show, bridge.finish = show, finish
                 try:
                     watchdog.disarm(alarm)
                 finally:
@@ -197,7 +231,9 @@ class Session:
                 self.stopped = self._cut_off
             if outer is not None and self.stopped is not None and bridge.broken is None:
                 bridge.broken = self.stopped  # the guest cannot go on where it made the call
+        needs_reset = self.stopped is not None
         if error is not None:
+            error.needs_reset = needs_reset
             # It is data, and must not hold the frames, and so the sandbox, where it was raised.
             error.__traceback__ = error.__context__ = None
         return Result(
@@ -209,14 +245,29 @@ class Session:
             self._usage(run),
             streams.stdout.truncated,
             streams.stderr.truncated,
+            tuple(streams.displays.items),
+            self._changed_files(),
+            needs_reset,
         )
 
-    def _outcome(self, data: bytes) -> tuple[Any, GuestError | None, int]:
+    def _changed_files(self) -> tuple[str, ...]:
+        if self.stopped is not None or self._files is None or not self.guest.scratch_changed:
+            return ()
+        try:
+            return self._files.changed()
+        except OSError:  # more than can be listed
+            return ()
+
+    def _outcome(self, data: bytes, describes: bool) -> tuple[Any, GuestError | None, int]:
         """Value, error and exit code of a reply; reading it counts as the guest's time."""
         allowance = self.bridge.allowance
         try:
             reply = decode(data, self._types, allowance)
-        except UnsupportedValueError as error:
+        except (GuestProtocolError, UnsupportedValueError, ValueLimitExceeded) as error:
+            if describes and data.startswith(_VALUE_HEAD):  # nobody asked for it: no error
+                return self._outcome(self.guest.exchange(encode([_DESCRIBE])), False)
+            if not isinstance(error, UnsupportedValueError):
+                raise
             # The guest is as sound as after an exception: it may know what this machine does not.
             return None, GuestException("ValueError", str(error)), 1
         match reply:
@@ -262,14 +313,16 @@ class Session:
     def _start_requests(self) -> Iterator[bytes]:
         facts = {
             "env": dict(self._env),
-            "functions": self.bridge.host_api.plain.names,
+            "functions": self.bridge.host_api.plain.described,
             "modules": self.bridge.host_api.modules,
             "types": self._types.specs(),
             "recursion": int(min(self.limits.recursion, _HIGHEST_RECURSION)),
+            "value_bytes": min(self.limits.value_bytes, _HIGHEST_SIZE),
+            "sources": dict(self._modules),
         }
         yield encode([_START, facts], self._types)
         for request in self._prelude:
-            yield encode(request.message(), self._types)
+            yield encode(request.message(0), self._types)
 
     def _stop_reason(self, reason: BaseException) -> tuple[GuestError | None, int]:
         """The error and exit code for a stop that a host import asked for."""
@@ -321,6 +374,8 @@ class Streams:
         stdin: what the guest reads.
         stdout: where its output goes.
         stderr: where its errors go.
+        displays: what it displays.
+        describes: whether the guest can describe a value that is refused.
         seconds: wall time that it may take.
         on_stop: called when the guest is to stop, or None.
     """
@@ -328,6 +383,8 @@ class Streams:
     stdin: Any
     stdout: CapturedOutput
     stderr: CapturedOutput
+    displays: Displays
+    describes: bool
     seconds: float
     on_stop: Callable[[], None] | None
 
@@ -339,9 +396,15 @@ class Streams:
             request.stdin,
             CapturedOutput("stdout", limits.output_bytes, request.on_stdout),
             CapturedOutput("stderr", limits.output_bytes, request.on_stderr),
+            Displays(limits.display_bytes, request.on_display),
+            request.describes,
             seconds if timeout is None else min(timeout, seconds),
             request.on_stop,
         )
+
+    def await_on(self, bridge: Bridge) -> None:
+        """Have coroutines of callbacks awaited where the run is."""
+        self.stdout.wait = self.stderr.wait = self.displays.wait = bridge.wait
 
 
 @dataclass(frozen=True, slots=True)

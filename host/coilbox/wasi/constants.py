@@ -87,11 +87,19 @@ ETXTBSY = 74
 EXDEV = 75
 ENOTCAPABLE = 76
 
-_BY_HOST = {
+_BY_HOST: dict[int, int] = {
     getattr(_host, name): value
     for name, value in list(globals().items())
     if isinstance(value, int) and hasattr(_host, name)
 }
+
+
+_TO_HOST: dict[int, int] = {value: number for number, value in _BY_HOST.items()}
+
+
+def to_host(code: int) -> int:
+    """The host's ``errno`` of a WASI number; EIO for one that the host does not know."""
+    return _TO_HOST.get(code, _host.EIO)
 
 
 def from_host(error: OSError) -> int:

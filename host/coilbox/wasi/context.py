@@ -25,6 +25,7 @@ from coilbox.wasi.listing import MAX_WEIGHT, Listing
 from coilbox.wasi.sources import Clock, Entropy, SystemClock, SystemEntropy
 from coilbox.wasi.stop import StopSignal
 from coilbox.wasi.vfs.node import Entry, WasiError
+from coilbox.wasi.vfs.scratch_files import perform
 from coilbox.wasi.vfs.tree import Place, VirtualTree
 
 _INPUT_RIGHTS = c.RIGHTS_STREAM | c.RIGHT_FD_READ
@@ -97,6 +98,8 @@ class WasiContext:
         The streams are there also where the guest closed or renumbered the former ones.
         """
         self.written_bytes = self.created_files = 0
+        if self.root.scratch is not None:
+            self.root.scratch.run += 1
         for descriptor in self.table.exchange(self._stdio(stdin, stdout, stderr)):
             if descriptor is not None:
                 descriptor.close()
@@ -129,6 +132,24 @@ class WasiContext:
         self._listed.clear()
         self.table.close()
         self.root.close()
+
+    def scratch_file(self, operation: str, path: list[bytes], offset: int, data: bytes) -> bytes:
+        """Do something with the scratch directory; see ``scratch_files.perform``.
+
+        Raises:
+            WasiError: it cannot be done.
+        """
+        _ = self.root.root  # builds the tree if nobody has used it yet
+        volume = self.root.scratch
+        if volume is None:
+            raise WasiError(c.ENOENT)
+        return perform(volume, operation, path, offset, data)
+
+    @property
+    def scratch_changed(self) -> bool:
+        """Whether files of the scratch directory changed in this run."""
+        volume = self.root.scratch
+        return volume is not None and volume.changed_in == volume.run
 
     def stopped(self) -> bool:
         """Whether the guest is being stopped, so that long calls should end."""

@@ -33,6 +33,8 @@ class MemoryVolume(Volume):
         self.now = now
         self.stopped = stopped
         self._next_inode = 1
+        self.run = 0  # the number of the run
+        self.changed_in = 0  # the run of the last change
         self._root: MemoryDirectory | None = MemoryDirectory(self, None)
 
     def root(self) -> Directory:
@@ -65,6 +67,10 @@ class MemoryVolume(Volume):
         self._next_inode += 1
         return number
 
+    def note(self, node: MemoryDirectory | _Leaf) -> None:
+        """A file changed, or a name came."""
+        node.run = self.changed_in = self.run
+
     def claim_file(self, name: bytes) -> None:
         """Count one more node, named ``name``."""
         if len(name) > c.NAME_MAX:
@@ -87,7 +93,7 @@ class MemoryVolume(Volume):
 class _Leaf:
     """A file or link: the target of a name in a directory, besides a directory."""
 
-    __slots__ = ("inode", "links", "mtime", "opened", "volume")
+    __slots__ = ("inode", "links", "mtime", "opened", "run", "volume")
 
     def __init__(self, volume: MemoryVolume) -> None:
         self.volume = volume
@@ -95,6 +101,7 @@ class _Leaf:
         self.mtime = volume.now()
         self.links = 1
         self.opened = 0
+        self.run = volume.run  # in which it changed last
 
     def drop_if_unused(self) -> None:
         """Give its room back once no name and no descriptor leads to it."""
@@ -161,6 +168,7 @@ class _Content(_Leaf):
             self.data.extend(bytes(growth))
             self.volume.claim_bytes(growth)
         self.mtime = self.volume.now()
+        self.volume.note(self)
 
 
 class MemoryFile(File):
@@ -183,6 +191,7 @@ class MemoryFile(File):
             content.resize(end)
         content.data[offset:end] = data
         content.mtime = content.volume.now()
+        content.volume.note(content)
         return len(data)
 
     def append(self, data: bytes) -> tuple[int, int]:
@@ -223,7 +232,7 @@ class MemoryFile(File):
 class MemoryDirectory(Directory):
     """A directory of the scratch directory."""
 
-    __slots__ = ("children", "inode", "mtime", "parent", "removed", "volume")
+    __slots__ = ("children", "inode", "mtime", "parent", "removed", "run", "volume")
     volume: MemoryVolume
 
     def __init__(self, volume: MemoryVolume, parent: MemoryDirectory | None) -> None:
@@ -231,6 +240,7 @@ class MemoryDirectory(Directory):
         self.parent = parent
         self.children: dict[bytes, MemoryDirectory | _Leaf] = {}
         self.removed = False
+        self.run = volume.run
         self.inode = volume.next_inode()
         self.mtime = volume.now()
 
@@ -242,6 +252,7 @@ class MemoryDirectory(Directory):
 
     def _add(self, name: bytes, node: MemoryDirectory | _Leaf) -> None:
         self.children[name] = node
+        self.volume.note(node)
         self.mtime = self.volume.now()
 
     def _refuse_new(self, name: bytes) -> None:

@@ -251,6 +251,7 @@ class VirtualTree:
         self._stdlib = stdlib
         self._volume = volume
         self._volumes: list[Volume] = []
+        self._memory: MemoryVolume | None = None
         self._root: Place | None = None
         if mounts:
             # Errors about mounts come at once; a tree without them is built when it is used.
@@ -263,9 +264,15 @@ class VirtualTree:
             self._root = self._build()
         return self._root
 
+    @property
+    def scratch(self) -> MemoryVolume | None:
+        """The volume of the scratch directory; None if there is none, or it was never used."""
+        return self._memory
+
     def close(self) -> None:
         """Close the mounts' directories and forget the scratch files."""
         self._root = Place(EMPTY, None)
+        self._memory = None
         self.stopped = bool  # whoever runs the guest holds the tree: no circle may stay
         while self._volumes:
             self._volumes.pop().close()
@@ -297,6 +304,7 @@ class VirtualTree:
                     stopped=lambda: self.stopped(),
                 )
                 self._hang(top, scratch.components, memory)
+                self._memory = memory
             for device, mount in enumerate(self._mounts, 3):
                 self._hang(top, mount.components, self._volume(mount, device))
         except BaseException:

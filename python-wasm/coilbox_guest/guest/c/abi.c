@@ -101,15 +101,17 @@ static int write_outcome(PyObject *outcome) {
   return 0;
 }
 
-/* Writes the outcome, or else what the Python side makes of it: an opaque value, or an error. */
+/* Writes the outcome, or else what the Python side makes of it: an opaque value, or an error. An
+ * outcome that is longer than a value may be stays if the Python side gives it back. */
 static int write_or_explain(PyObject *outcome) {
-  if (write_outcome(outcome) == 0)
+  int failed = write_outcome(outcome) < 0;
+  if (!failed && reply.length <= coilbox_value_limit)
     return 0;
-  PyObject *error = PyErr_GetRaisedException();
+  PyObject *error = failed ? PyErr_GetRaisedException() : Py_NewRef(Py_None);
   PyObject *other =
       PyObject_CallFunctionObjArgs(coilbox_hooks.unsendable, error, outcome, NULL);
   Py_DECREF(error);
-  int result = other ? write_outcome(other) : -1;
+  int result = other == NULL ? -1 : other == outcome && !failed ? 0 : write_outcome(other);
   Py_XDECREF(other);
   return result;
 }

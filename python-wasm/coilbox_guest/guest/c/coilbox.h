@@ -105,6 +105,7 @@ typedef struct {
   PyObject *uuid;       /* uuid.UUID */
 } coilbox_hooks_t;
 extern coilbox_hooks_t coilbox_hooks;
+extern size_t coilbox_value_limit; /* bytes of a reply that the host takes */
 
 void coilbox_install_allocator(void);
 

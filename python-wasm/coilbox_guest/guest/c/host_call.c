@@ -141,19 +141,26 @@ static PyObject *call_host(PyObject *self, PyObject *const *args, Py_ssize_t cou
 
 PyObject *coilbox_host_function(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  if (count != 3 || !PyLong_Check(args[0]) || !PyUnicode_Check(args[1])) {
-    PyErr_SetString(PyExc_TypeError, "host_function(number, name, module_name)");
+  if (count != 4 || !PyLong_Check(args[0]) || !PyUnicode_Check(args[1]) ||
+      !PyUnicode_Check(args[3])) {
+    PyErr_SetString(PyExc_TypeError, "host_function(number, name, module_name, doc)");
     return NULL;
   }
-  Py_ssize_t size;
+  Py_ssize_t size, doc_size;
   const char *name = PyUnicode_AsUTF8AndSize(args[1], &size);
-  /* The name must outlive the function; functions live as long as the guest. */
-  PyMethodDef *method = name ? PyMem_RawCalloc(1, sizeof *method + (size_t)size + 1) : NULL;
+  const char *doc = name ? PyUnicode_AsUTF8AndSize(args[3], &doc_size) : NULL;
+  if (doc == NULL)
+    return NULL;
+  /* Both texts must outlive the function; functions live as long as the guest. */
+  PyMethodDef *method = PyMem_RawCalloc(1, sizeof *method + (size_t)size + (size_t)doc_size + 2);
   if (method == NULL)
-    return name ? PyErr_NoMemory() : NULL;
+    return PyErr_NoMemory();
   char *copy = (char *)(method + 1);
   memcpy(copy, name, (size_t)size);
   method->ml_name = copy;
+  copy += size + 1;
+  memcpy(copy, doc, (size_t)doc_size);
+  method->ml_doc = copy; /* its first line has the signature, as CPython reads it */
   method->ml_meth = (PyCFunction)(void (*)(void))call_host;
   method->ml_flags = METH_FASTCALL | METH_KEYWORDS;
   return PyCFunction_NewEx(method, args[0], args[2]);

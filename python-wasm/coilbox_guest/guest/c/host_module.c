@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 coilbox_hooks_t coilbox_hooks;
+size_t coilbox_value_limit = SIZE_MAX;
 
 /* Takes the hooks of a struct of objects from keyword arguments of their names. References are kept
  * for ever: the module is set up once. */
@@ -94,7 +95,16 @@ static PyObject *flush_stdio(PyObject *module, PyObject *ignored) {
   Py_RETURN_NONE;
 }
 
+static PyObject *limit_value(PyObject *module, PyObject *size) {
+  (void)module;
+  coilbox_value_limit = PyLong_AsSize_t(size);
+  if (PyErr_Occurred())
+    return NULL;
+  Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"limit_value", limit_value, METH_O, "limit_value(bytes): how long the host takes a reply."},
     {"set_hooks", (PyCFunction)(void (*)(void))set_hooks, METH_VARARGS | METH_KEYWORDS,
      "Give C the functions that it calls; once, at boot."},
     {"set_bridge_hooks", (PyCFunction)(void (*)(void))set_bridge_hooks,
@@ -106,7 +116,7 @@ static PyMethodDef methods[] = {
     {"cancel", coilbox_cancel, METH_O, "cancel(number): forget a call that was begun."},
     {"are_pending", coilbox_are_pending, METH_NOARGS, "Whether begun calls are waited for."},
     {"host_function", (PyCFunction)(void (*)(void))coilbox_host_function, METH_FASTCALL,
-     "host_function(number, name, module_name): a callable for a function of the host."},
+     "host_function(number, name, module_name, doc): a callable for a function of the host."},
     {"encode", encode, METH_O, "The value as bytes of the codec."},
     {"decode", decode, METH_O, "The value that bytes of the codec hold."},
     {"flush_stdio", flush_stdio, METH_NOARGS, "Write out what C code has printed."},

@@ -2,13 +2,12 @@
 
 import gc
 import importlib
-import linecache
 import os
 import sys
 
 import _coilbox
 
-from _coilbox_runtime import event_loop, fresh, program, recursion, requests, stdio
+from _coilbox_runtime import event_loop, fresh, program, recursion, requests, sources, stdio
 
 _WARM_UP_ROUNDS = 24
 
@@ -18,14 +17,17 @@ def _warm_up():
 
     What it learns is written into the code itself, once here instead of in every fresh guest.
     """
-    start = [0, {"env": {}, "functions": [], "types": [], "recursion": 2**31 - 1}]
-    run = [1, "import sys\nvalue = {1: 'a'}\nvalue", "<warm-up>", ["-c"], None, 1]
+    start = [
+        0,
+        {"env": {}, "functions": [], "types": [], "recursion": 2**31 - 1, "value_bytes": 2**31},
+    ]
+    run = [1, "import sys\nvalue = {1: 'a'}\nvalue", "<warm-up>", ["-c"], None, 1, None]
     for _ in range(_WARM_UP_ROUNDS):
         _coilbox.encode(requests.handle(_coilbox.decode(_coilbox.encode(start))))
         _coilbox.encode(requests.handle(_coilbox.decode(_coilbox.encode(run))))
         _coilbox.encode(requests.handle([2, "operator:add", [1, 2], {}]))
     for failing in ("1/0", "a b", "return", "nothing", "[].nothing", "import nothing"):
-        requests.handle([1, failing, "<warm-up>", ["-c"], None, 1])
+        requests.handle([1, failing, "<warm-up>", ["-c"], None, 1, None])
 
 
 def boot():
@@ -39,7 +41,7 @@ def boot():
     program.set_environment({})
     _warm_up()
     fresh.forget()
-    linecache.clearcache()
+    sources.forget()
     sys.modules["__main__"] = program.new_main()
     sys.argv = [""]
     stdio.prepare()

@@ -66,7 +66,7 @@ class _Export:
             if not hasattr(self.value, "aclose"):
                 getattr(self.value, "close", _nothing)()
             elif self.loop is None:
-                with _apart():
+                with apart():
                     _run(self.value.aclose())
             elif not self.loop.is_closed():
                 self.tasks.add(self.loop.create_task(self.value.aclose()))
@@ -115,12 +115,12 @@ def serve(what, request, number, argument):
         entry.loop = None
     if entry.loop is not None:
         return answer(entry, request, argument)
-    with _apart():
+    with apart():
         return answer(entry, request, argument)
 
 
 @contextmanager
-def _apart():
+def apart():
     """Run without the event loop that stands still, as if there were none."""
     loop = _get_running_loop()
     if loop is None:

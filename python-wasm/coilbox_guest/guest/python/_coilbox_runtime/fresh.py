@@ -12,6 +12,7 @@ from _coilbox_runtime import modules, program, recursion, values
 def start(facts):
     """Handle the start request."""
     recursion.start(facts["recursion"])
+    values.limit(facts["value_bytes"])
     program.set_environment(facts["env"])
     path = facts["env"].get("PYTHONPATH")
     if path:
@@ -21,6 +22,8 @@ def start(facts):
         values.specs[name] = (kind, *spec)
     if facts.get("modules"):
         modules.offer(facts["modules"])
+    if facts.get("sources"):
+        modules.give(facts["sources"])
     for module, renew in _RENEWALS.items():
         if module in sys.modules:
             renew(sys.modules[module])

@@ -48,6 +48,13 @@ class HostInternalError(HostError):
     call_id = None
 
 
+class Finished(SystemExit):
+    """A host function has ended the run: the guest goes on to its `finally` blocks only."""
+
+    def __init__(self, message=""):
+        super().__init__(0)
+
+
 class StaleHandle(HostError, ValueError):
     """A resource or stream was used after it was closed, or is not of this sandbox."""
 
@@ -82,7 +89,7 @@ class ResultTooLarge(LimitExceeded):
 
 _classes = {
     cls.__name__: cls
-    for cls in (HostError, *HostError.__subclasses__(), *LimitExceeded.__subclasses__())
+    for cls in (Finished, HostError, *HostError.__subclasses__(), *LimitExceeded.__subclasses__())
 }
 for _cls in _classes.values():
     _cls.__module__ = "coilbox"  # where guest code finds them

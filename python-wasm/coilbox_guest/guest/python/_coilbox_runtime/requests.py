@@ -10,6 +10,7 @@ import _coilbox
 
 from _coilbox_runtime import (
     calls,
+    displays,
     errors,
     exports,
     fresh,
@@ -17,14 +18,18 @@ from _coilbox_runtime import (
     modules,
     program,
     stdio,
+    tasks,
     values,
 )
 
-_START, _RUN, _CALL, _SERVE = 0, 1, 2, 3
+_START, _RUN, _CALL, _SERVE, _DESCRIBE = 0, 1, 2, 3, 4
 _VALUE, _ERROR, _EXIT = 0, 1, 2
 
 
 _OWN = (program, fresh, exports)
+_PLAIN = (type(None), bool, int, float, str, bytes)  # whose values the host takes if they fit
+
+_last = None  # the value of the last run, while the host may still ask for its description
 
 
 class Snippet(tuple):
@@ -43,11 +48,13 @@ def handle(request):
             finally:
                 stdio.flush()
         if operation == _RUN:
-            return Snippet((_VALUE, _run(*request[1:])))
+            return Snippet((_VALUE, _keep(_run(*request[1:]))))
         if operation == _SERVE:
             return _VALUE, exports.serve(*request[1:])
         if operation == _START:
             return _VALUE, fresh.start(request[1])
+        if operation == _DESCRIBE:
+            return _VALUE, values.Opaque(_last)
         raise ValueError(f"no request has the number {operation!r}")
     except SystemExit as error:
         if operation == _SERVE:  # an error of the callback: the program goes on
@@ -57,12 +64,22 @@ def handle(request):
         return _ERROR, errors.describe(error, _own_frames_cut(error))
 
 
-def _run(source, filename, argv, env, flags):
+def _run(source, filename, argv, env, flags, inputs=None):
+    _keep(None)
     stdio.renew()
     try:
-        return program.run(source, filename, argv, env, flags)
+        value = program.run(source, filename, argv, env, flags, inputs)
+        displays.show_last(value)
+        return value
     finally:
         stdio.flush()
+
+
+def _keep(value):
+    """Keep a value that the host may refuse, and return it."""
+    global _last
+    _last = None if type(value) in _PLAIN else value
+    return value
 
 
 def _exit_code(error):
@@ -82,6 +99,11 @@ def _own_frames_cut(error):
     traceback = error.__traceback__
     while traceback is not None and _is_own(traceback.tb_frame.f_globals):
         traceback = traceback.tb_next
+    inner = traceback
+    while inner is not None:  # a run that awaits has frames of the event loop before its own
+        if tasks.is_own(inner.tb_frame):
+            return inner.tb_next
+        inner = inner.tb_next
     return traceback
 
 
@@ -90,9 +112,15 @@ def _is_own(namespace):
 
 
 def unsendable(error, outcome):
-    """Return what to reply instead of an outcome that C could not encode."""
+    """Return what to reply instead of an outcome that C could not encode.
+
+    There is no error if the reply is only too long; of a call the host says so then.
+    """
     if type(outcome) is Snippet:
+        _keep(None)
         return _VALUE, values.Opaque(outcome[1])
+    if error is None:
+        return outcome
     return _ERROR, errors.describe(error, None)
 
 

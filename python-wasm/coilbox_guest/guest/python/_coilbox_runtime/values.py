@@ -4,12 +4,17 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import reprlib
 import uuid
 import zoneinfo
+
+import _coilbox
 
 _DECIMAL, _UUID, _ENUM, _DATACLASS, _OPAQUE = 10, 11, 12, 13, 16
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _REPR_LENGTH = 10_000
+_NAME_LENGTH = 1000
+_MOST_LENGTH = 2**63 - 1
 
 names = {}  # declared class: name
 classes = {}  # name: declared class
@@ -19,14 +24,54 @@ specs = {}  # name: how the host described a class that the guest has not declar
 class Opaque:
     """A value that cannot cross: only what it is goes to the host."""
 
-    __slots__ = ("repr", "type_name")
+    __slots__ = ("length", "repr", "type_name")
 
     def __init__(self, value):
-        self.type_name = type_name(type(value))
+        self.type_name = type_name(type(value))[: min(_NAME_LENGTH, _most // 8)]
         try:
-            self.repr = str.__str__(repr(value))[:_REPR_LENGTH]
+            self.repr = str.__str__(_short_repr(value))[: min(_REPR_LENGTH, _most // 8)]
         except BaseException as error:  # SystemExit, too: it is no exit of the program
             self.repr = f"<repr() raised {type_name(type(error))}>"
+        try:
+            length = len(value)
+            self.length = length if length <= _MOST_LENGTH else None
+        except BaseException:
+            self.length = None
+
+
+_most = 1 << 26  # bytes of a value that the host takes
+
+
+def limit(most):
+    """Set how many bytes a value may have for the host."""
+    global _most
+    _most = most
+    _coilbox.limit_value(most)
+
+
+_shortener = reprlib.Repr(
+    maxlevel=20,
+    maxtuple=500,
+    maxlist=500,
+    maxarray=500,
+    maxdict=500,
+    maxset=500,
+    maxfrozenset=500,
+    maxdeque=500,
+    maxstring=_REPR_LENGTH,
+    maxlong=_REPR_LENGTH,
+    maxother=_REPR_LENGTH,
+)
+
+
+def _short_repr(value):
+    """Return the repr; of a large built-in value its beginning and end, made without the rest."""
+    cls = type(value)
+    if cls is bytes or cls is bytearray:
+        return repr(value[:_REPR_LENGTH])
+    if cls in (str, int, list, tuple, dict, set, frozenset):
+        return _shortener.repr(value)
+    return repr(value)
 
 
 def type_name(cls):
@@ -60,7 +105,7 @@ def reduce(value):
     if cls is uuid.UUID:
         return _UUID, value.bytes
     if cls is Opaque:
-        return _OPAQUE, [value.type_name, value.repr]
+        return _OPAQUE, [value.type_name, value.repr, value.length]
     name = names.get(cls)
     if name is not None:
         if isinstance(value, enum.Flag):

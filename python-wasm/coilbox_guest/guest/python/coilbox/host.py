@@ -10,7 +10,7 @@ def __getattr__(name):
     raise AttributeError(f"the host offers no function {name!r} (it offers: {offered})")
 
 
-def _set_functions(names):
-    for number, name in enumerate(names):
-        globals()[name] = _coilbox.host_function(number, name, __name__)
-    __all__[:] = names
+def _set_functions(functions):
+    for number, (name, doc) in enumerate(functions):
+        globals()[name] = _coilbox.host_function(number, name, __name__, doc)
+    __all__[:] = [name for name, _ in functions]
