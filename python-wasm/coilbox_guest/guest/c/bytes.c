@@ -1,5 +1,6 @@
 /* Searching and comparing bytes, eight at a time: libc's own loops take one, and find() and == of
- * large strings are little else. On both engines.
+ * large strings are little else. On both engines. strchr() is here too: libc's own measures the
+ * whole text first, and CPython's tokenizer asks for the end of each line.
  *
  * Words are read where they are aligned if the end is not known for sure, so that no read goes
  * into a page that the bytes asked for do not reach. `no_builtin`: a compiler that recognises a
@@ -77,6 +78,26 @@ __attribute__((no_builtin)) size_t strlen(const char *text) {
     found = zeros(*++at);
   return first_of(at, found) - (uintptr_t)text;
 }
+
+__attribute__((no_builtin)) char *strchrnul(const char *text, int byte) {
+  uintptr_t start = (uintptr_t)text;
+  const word pattern = EACH((unsigned char)byte), *at = word_of(start);
+  word found = zeros(*at | bits_before(start)) | zeros((*at ^ pattern) | bits_before(start));
+  while (!found) {
+    at++;
+    found = zeros(*at) | zeros(*at ^ pattern);
+  }
+  return (char *)first_of(at, found);
+}
+
+__attribute__((no_builtin)) char *strchr(const char *text, int byte) {
+  char *found = strchrnul(text, byte);
+  return *found == (char)byte ? found : NULL;
+}
+
+/* What libc itself calls them. */
+char *__strchrnul(const char *text, int byte) { return strchrnul(text, byte); }
+char *index(const char *text, int byte) { return strchr(text, byte); }
 
 static inline word word_at(const unsigned char *place) {
   word value;
