@@ -103,7 +103,44 @@ def _others() -> tuple[Module, list[Call]]:
     return module, [Call(n, k, (p,)) for n, k in callable_exports(module) for p in places]
 
 
-CASES = {"numeric": _numeric(), "memory": _memory(), "others": _others()}
+# What a C compiler may leave out for all numbers but a signalling NaN, which must become quiet.
+_IDENTITIES = (
+    "(K.mul X (K.const 1))", "(K.mul (K.const 1) X)", "(K.mul X (K.const -1))",
+    "(K.div X (K.const 1))", "(K.div X (K.const -1))", "(K.sub X (K.const 0))",
+    "(K.add X (K.const -0.0))", "(K.sub (K.const -0.0) X)", "(K.mul X (K.const 2))",
+    "(K.div X (K.const 4))", "(K.min X (K.const inf))", "(K.max X (K.const -inf))",
+    "(K.neg (K.mul X (K.const 1)))", "(K.abs (K.add X (K.const -0.0)))",
+    "(K.mul (K.mul X (K.const 2)) (K.const 0.5))", "(K.mul X (local.get $one))",
+    "(K.sub X (local.get $zero))", "(K.sub (K.const 0) (K.sub (K.const 0) X))",
+    "(K.floor (K.ceil X))", "(K.sqrt (K.mul X (K.const 1)))",
+)  # fmt: skip
+_CONVERTED = {
+    F32: "(f32.demote_f64 (f64.promote_f32 X))",
+    F64: "(f64.promote_f32 (f32.demote_f64 X))",
+}
+
+
+def _folded() -> tuple[Module, list[Call]]:
+    functions = []
+    for kind, name in ((F32, "f32"), (F64, "f64")):
+        for number, text in enumerate((*_IDENTITIES, _CONVERTED[kind])):
+            given = _GIVEN[kind].format("(local.get 0)")
+            body = _TAKEN[kind].format(text.replace("K.", f"{name}.").replace("X", given))
+            bits = _BITS[kind]
+            functions.append(
+                f'(func (export "{name} {number}") (param {bits}) (result {bits})'
+                f" (local $one {name}) (local $zero {name})"
+                f" (local.set $one ({name}.const 1)) {body})"
+            )
+    module = parse(f"(module {' '.join(functions)})")
+    return module, [
+        Call(name, kind, (value,))
+        for name, kind in callable_exports(module)
+        for value in _VALUES[F32 if name.startswith("f32") else F64]
+    ]
+
+
+CASES = {"numeric": _numeric(), "memory": _memory(), "others": _others(), "folded": _folded()}
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ _SEMANTIC = (
 )  # fmt: skip
 # What pays for the guest (docs/native.md): zig cc would keep the frame pointer, which the memory's
 # base needs; and vectors made of 32-bit pointers become gathers and scatters, which are slow.
+_CLANG_NANS = "-ffp-exception-behavior=maytrap"
 _LEAN = ("-fomit-frame-pointer", "-fno-tree-vectorize", "-fno-tree-slp-vectorize")
 
 RUNTIME = Path(__file__).with_name("runtime")
@@ -76,12 +77,14 @@ class Toolchain:
         return (*_SEMANTIC, *_LEAN, *self._own_flags(), *self.optimize, *self.extra)
 
     def _own_flags(self) -> tuple[str, ...]:
-        if self.name == "zig":
-            # zig knows debug and release only and compiles -O1 to -O3 as -O2, so its clang is told.
-            levels = [flag for flag in self.optimize if flag in ("-O1", "-O3")]
-            return ("-fno-sanitize=all", *(part for f in levels for part in ("-Xclang", f)))
-        # gcc passes a signalling NaN through floor() and the like unless told of them.
-        return () if _is_clang(self.name) else ("-fsignaling-nans",)
+        # A signalling NaN comes out of x * 1.0, floor(x) and the like quiet, so they may not be
+        # left out.
+        if self.name != "zig":
+            return (_CLANG_NANS if _is_clang(self.name) else "-fsignaling-nans",)
+        # zig knows debug and release only and compiles -O1 to -O3 as -O2, so its clang is told.
+        levels = [flag for flag in self.optimize if flag in ("-O1", "-O3")]
+        own = ("-fno-sanitize=all", _CLANG_NANS)
+        return (*own, *(part for flag in levels for part in ("-Xclang", flag)))
 
     def inlining_more(self) -> Toolchain:
         """The same compiler, inlining two to three times as much in the functions that are hot.

@@ -80,7 +80,7 @@ _CONVERSIONS: Final = {
     "f64.convert_i32_u": "((f64){0})",
     "f64.convert_i64_s": "((f64)(i64){0})",
     "f64.convert_i64_u": "((f64){0})",
-    "f32.demote_f64": "((f32){0})",
+    "f32.demote_f64": "f32_demote_f64({0})",
     "f64.promote_f32": "((f64){0})",
     "i32.reinterpret_f32": "bits_f32({0})",
     "i64.reinterpret_f64": "bits_f64({0})",
