@@ -9,7 +9,7 @@ from coilbox.engines.wasmtime.library import ffi, libc
 
 # Native stack that guest code may use, in bytes. Threads have 8 MiB on Linux; the rest is for
 # host functions on top of the guest's frames. The shadow stack is sized to it (docs/why.md).
-MAX_WASM_STACK = 2 << 20
+MAX_WASM_STACK = 3 << 20
 
 # What one level of guest on a thread's stack may take: its own frames, and the host's in between.
 STACK_FOR_GUEST = MAX_WASM_STACK + (1 << 20)

@@ -8,10 +8,10 @@
 #include "dirty.h"
 #include "guest.h"
 
-/* Native stack for guest code. Optimised code uses up 2 MiB of it before the shadow stack in linear
+/* Native stack for guest code. Optimised code uses up 3 MiB of it before the shadow stack in linear
  * memory is full, where Python raises RecursionError; code that is not optimised has frames
  * several times as large. */
-#define STACK_BYTES (8u << 20)
+#define STACK_BYTES (20u << 20)
 /* Of it, what stays resident between guests. */
 #define STACK_KEPT_BYTES (128u << 10)
 /* Larger than any frame: wasm allows 50,000 locals, and a frame that steps over the guard would
