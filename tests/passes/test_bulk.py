@@ -20,11 +20,7 @@ from coilbox_guest.passes.safepoints import add_safepoints
 
 POLL = 0x20000
 PAGES = 100
-TABLE = " ".join(["0"] * 256)
 WAT = f"""(module (memory (export "memory") {PAGES})
-  (func $_Py_HandlePending (result i32) (i32.const 0))
-  (func $eval (param i32)
-    (loop (br_table {TABLE} (local.get 0))) (drop (call $_Py_HandlePending)))
   (func (export "copy") (param i32 i32 i32)
     (memory.copy (local.get 0) (local.get 1) (local.get 2)))
   (func (export "fill") (param i32 i32 i32)

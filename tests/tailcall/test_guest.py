@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coilbox import Image, Sandbox
+from coilbox import Image, Sandbox, TimeLimitExceeded
 from coilbox.support.cache import Cache
 from coilbox_guest.tailcall import (
     DEFAULTS,
@@ -81,6 +81,29 @@ def test_programs(image: Image, changed: Image, program: Path) -> None:
     expected = outcome(image, source)
     assert expected[1] is None and expected[0].count(b"\n") > 3, expected
     assert outcome(changed, source) == expected
+
+
+# Bytecode that does not look at CPython's eval breaker: what follows `def f(): pass`.
+ENDLESS = {
+    "jump": "bytes([op['JUMP_BACKWARD_NO_INTERRUPT'], 1])",
+    "errors": "bytes([op['RAISE_VARARGS'], 0] * 2), co_exceptiontable=bytes([128, 2, 0, 0])",
+    "wrapped jump": (
+        "bytes([op['EXTENDED_ARG'], 127, op['EXTENDED_ARG'], 255, op['EXTENDED_ARG'], 255,"
+        " op['JUMP_FORWARD'], 252])"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENDLESS)
+def test_endless_bytecode_is_stopped(changed: Image, name: str) -> None:
+    source = f"""
+from opcode import opmap as op
+def f(): pass
+f.__code__ = f.__code__.replace(co_code={ENDLESS[name]}, co_stacksize=10)
+f()"""
+    with Sandbox(changed, engine="wasmtime") as box:
+        assert isinstance(box.run(source, timeout=0.3).error, TimeLimitExceeded)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from coilbox.wasm import Module, Scanner
+from coilbox.wasm import Instr, Module, Scanner
 from coilbox.wasm.opcodes import (
     CALL,
     CALL_INDIRECT,
@@ -31,35 +31,83 @@ def call_graph(module: Module) -> list[list[int]]:
     """
     types = module.function_types()
     imported = len(module.imported(FUNC))
-    # Equal types may stand in the type section twice; a call matches by structure.
-    by_structure = {kind: number for number, kind in enumerate(module.types)}
-    node = [len(types) + by_structure[kind] for kind in module.types]
+    nodes = _type_nodes(module)
     graph: list[list[int]] = [[] for _ in range(len(types) + len(module.types))]
     taken = {f for segment in module.elements for f in segment.functions or ()}
     for index, body in enumerate(module.code, imported):
         edges: set[int] = set()
         for instr in _CALLS.find_in_body(body):
-            if instr[0] in (CALL, RETURN_CALL):
-                edges.add(instr[1])
-            elif instr[0] == REF_FUNC:
+            callee = _callee(instr, nodes)
+            if callee is None:
                 taken.add(instr[1])
             else:
-                edges.add(node[instr[1]])
+                edges.add(callee)
         graph[index] = sorted(edges)
     for function in sorted(taken):
-        graph[node[types[function]]].append(function)
+        graph[nodes[types[function]]].append(function)
     return graph
 
 
 def recursive_functions(module: Module) -> set[int]:
     """Functions that lie on a cycle of the call graph."""
-    graph = call_graph(module)
     count = len(module.function_types())
-    out: set[int] = set()
-    for component in _components(graph):
-        if len(component) > 1 or component[0] in graph[component[0]]:
-            out.update(node for node in component if node < count)
-    return out
+    return {node for cycle in _cycles(call_graph(module)) for node in cycle if node < count}
+
+
+def endless_functions(module: Module) -> set[int]:
+    """Functions of which one is entered again and again by any calls that go on without a loop.
+
+    Nested calls are as deep as the stack at most, but where each makes two, 100 levels are 2**100
+    calls. Such calls keep passing functions on a cycle that call through a table, or, on a cycle
+    without one, functions that call into it at two places or more.
+    """
+    graph = call_graph(module)
+    nodes = _type_nodes(module)
+    imported = len(module.imported(FUNC))
+    callees = {
+        function: [_callee(instr, nodes) for instr in _CALLS.find_in_body(body)]
+        for function, body in enumerate(module.code, imported)
+    }
+    first_type = len(graph) - len(module.types)
+    through_tables = {
+        function
+        for cycle in _cycles(graph)
+        for function in cycle & callees.keys()
+        if any(callee in cycle and callee >= first_type for callee in callees[function] if callee)
+    }
+    direct = [[] if node in through_tables else edges for node, edges in enumerate(graph)]
+    return through_tables | {
+        function
+        for cycle in _cycles(direct)
+        for function in cycle & callees.keys()
+        if sum(callee in cycle for callee in callees[function]) > 1
+    }
+
+
+def _cycles(graph: Sequence[Sequence[int]]) -> list[set[int]]:
+    """The nodes of each strongly connected component that has a cycle."""
+    return [
+        set(component)
+        for component in _components(graph)
+        if len(component) > 1 or component[0] in graph[component[0]]
+    ]
+
+
+def _type_nodes(module: Module) -> list[int]:
+    """The node that stands for the indirect calls of each type.
+
+    Equal types may stand in the type section twice; a call matches by structure.
+    """
+    first = len(module.function_types())
+    by_structure = {kind: number for number, kind in enumerate(module.types)}
+    return [first + by_structure[kind] for kind in module.types]
+
+
+def _callee(instr: Instr, nodes: Sequence[int]) -> int | None:
+    """The node that an instruction calls."""
+    if instr[0] in (CALL, RETURN_CALL):
+        return instr[1]
+    return None if instr[0] == REF_FUNC else nodes[instr[1]]
 
 
 def _components(graph: Sequence[Iterable[int]]) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from coilbox.engines.native.emit.control import Frame
@@ -10,6 +11,9 @@ from coilbox.engines.native.emit.state import FunctionEmitter
 
 DISPATCH_LABELS: Final = 64
 """From so many labels a ``br_table`` that a loop begins with counts as a dispatch."""
+
+_POLL: Final = re.compile(r"touch\(self_ (?:0x[0-9a-f]+|\d+)u, \d+u, \d+u\);")
+"""A load from a constant address whose value is dropped."""
 
 
 def branch_table(emitter: FunctionEmitter, labels: tuple[int, ...]) -> None:
@@ -44,19 +48,20 @@ def _case(emitter: FunctionEmitter, depth: int, values: list[str]) -> None:
 
 
 def _dispatch(emitter: FunctionEmitter, labels: tuple[int, ...], index: Value) -> bool:
-    """Write a ``br_table`` before which its loop does nothing as a computed goto.
+    """Write a ``br_table`` before which its loop does nothing but poll as a computed goto.
 
-    Every branch to the loop then becomes such a goto too, as in an interpreter written in C:
-    the processor predicts what follows each handler by itself.
+    Every branch to the loop then becomes a poll and such a goto too, as in an interpreter written
+    in C: the processor predicts what follows each handler by itself.
     """
     stack, frames = emitter.stack, emitter.control.frames
     loop = next((frame for frame in reversed(frames) if frame.kind != Frame.BLOCK), frames[0])
     targets = [frames[-1 - depth] for depth in labels]
+    polls = [line.strip() for line in stack.lines[loop.head + 1 :] if line.strip()]
     if (
         len(labels) < DISPATCH_LABELS
         or loop.kind != Frame.LOOP
         or stack.values
-        or any(stack.lines[loop.head + 1 :])
+        or not all(map(_POLL.fullmatch, polls))
         or any(frame.kind != Frame.BLOCK or frame.results for frame in targets)
     ):
         return False
@@ -65,6 +70,7 @@ def _dispatch(emitter: FunctionEmitter, labels: tuple[int, ...], index: Value) -
     text = ", ".join(f"&&{frame.label}" for frame in targets)
     stack.line(f"static const void *const to{loop.number}[] = {{{text}}};")
     number = f"dispatch({strip(index.number)}, {len(labels) - 1}u)"
-    loop.dispatch = f"goto *to{loop.number}[{number}];"
-    stack.line(loop.dispatch)
+    go = f"goto *to{loop.number}[{number}];"
+    loop.dispatch = f"{{ {' '.join(polls)} {go} }}" if polls else go
+    stack.line(go)
     return True

@@ -119,11 +119,19 @@ STORE(i64_store32, u64, uint32_t)
 #undef STORE
 
 /* A load whose value nobody wants may still trap, so the C compiler must keep it. All its bytes
- * matter: the last may lie beyond the end. */
+ * matter: the last may lie beyond the end. Instructions without a register for the value: with one
+ * at each of its dispatches, the interpreter's loop kept the base of memory on the stack. */
+#if defined(__x86_64__)
+#define READ(byte) __asm__ volatile("testb $0, %0" : : "m"(byte) : "cc")
+#elif defined(__aarch64__)
+#define READ(byte) __asm__ volatile("ldrb wzr, %0" : : "Q"(byte))
+#else
+#define READ(byte) (void)*(volatile u8 *)&(byte)
+#endif
 OP void touch(SELF_ u32 address, u32 offset, u32 size) {
   u8 *first = at(self_ address, offset, size);
-  (void)*(volatile u8 *)first;
-  if (size > 1) (void)*(volatile u8 *)(first + size - 1);
+  READ(*first);
+  if (size > 1) READ(first[size - 1]);
 }
 
 OP u32 memory_size(SELF) { return INST->pages; }
@@ -267,12 +275,15 @@ DIVISIONS(i64, u64, i64, 0x8000000000000000u)
 
 /* ---- floats ---- */
 
-/* gcc's own code for these returns a signalling NaN as it is; it must come out quiet. */
+/* gcc's own code for these returns a signalling NaN as it is, even if told of them; it must come out
+ * quiet. */
 #ifdef __clang__
 #define ROUNDED(x, rounded) (rounded)
 #else
 #define ROUNDED(x, rounded) ((x) != (x) ? (x) + (x) : (rounded))
 #endif
+
+OP f32 f32_demote_f64(f64 x) { return (f32)ROUNDED(x, x); }
 
 #define FLOATS(name, type, bits, unbits, suffix)                      \
   OP type name##_abs(type x) { return __builtin_fabs##suffix(x); }    \
