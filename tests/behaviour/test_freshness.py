@@ -85,7 +85,7 @@ LEFTOVERS = {
     "sys.path": ("import sys; sys.path.append('/canary')", "import sys; sys.path"),
     "the environment": ("import os; os.environ['C'] = '1'", "import os; dict(os.environ)"),
     "a file": ("n = open('/tmp/c', 'w').write('x')", "import os; os.listdir('/tmp')"),
-    "the directory": ("import os; os.chdir('/tmp')", "import os; os.getcwd()"),
+    "the directory": ("import os; os.chdir('/usr')", "import os; os.getcwd()"),
     "the recursion limit": (
         "import sys; sys.setrecursionlimit(500)",
         "import sys; sys.getrecursionlimit()",

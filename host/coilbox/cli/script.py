@@ -1,4 +1,4 @@
-"""What ``coilbox run`` runs: code, a script, a folder, a zip application, or a module."""
+"""The program of ``coilbox run``: code, a script, a folder, a zip application, or a module."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _zipped(path: Path) -> Script:
 
 
 def hint(result: Result, script: Script) -> str | None:
-    """What the user could give the guest, if that is why the program failed; else None."""
+    """Advice on giving the guest more, if it failed for lack of that; else None."""
     error = result.error
     missing = _missing(result)
     if missing is not None and script.beside is not None and _has_module(script.beside, missing):
