@@ -28,7 +28,8 @@ def docstrings(path: Path) -> Iterator[tuple[str, str]]:
 
 def sources(folder: str) -> Iterator[Path]:
     """The files of a folder, without tests."""
-    return (path for path in (ROOT / folder).rglob("*.py") if "tests" not in path.parts)
+    found = (ROOT / folder).rglob("*.py")
+    return (path for path in found if "tests" not in path.relative_to(ROOT).parts)
 
 
 @pytest.mark.parametrize("folder", SOURCES)
