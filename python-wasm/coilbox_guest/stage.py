@@ -26,7 +26,7 @@ from coilbox.wasi import OwnClock, SeededEntropy, VirtualTree, WasiContext, ZipA
 
 BUILD_TIME = 1_577_836_800 * 10**9  # 2020-01-01, in nanoseconds: any moment would do
 _MAGIC = 0x4C494F43
-_INFO = struct.Struct("<11I")  # struct coilbox_info, docs/architecture.md
+_INFO = struct.Struct("<11I")  # struct coilbox_info, docs/abi.md
 _MEMORY_LIMIT = 1 << 30
 
 

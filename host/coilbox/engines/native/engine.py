@@ -316,9 +316,12 @@ def _profile_key(image: GuestModule) -> str:
 
 @cache
 def _emitter() -> str:
-    """Digest of all that decides what C the emitter writes, and of the headers it includes."""
+    """Digest of all that makes a program of a module: emitter, build, and the headers it includes.
+
+    What the toolchain adds is in its flags.
+    """
     native = Path(__file__).parent
-    files = (native / "emit", native / "runtime", native.parents[1] / "wasm")
+    files = (native / "emit", native / "build.py", native / "runtime", native.parents[1] / "wasm")
     check_unchanged(files)
     return source_digest(item for path in files for item in source_files(path, path.name))
 

@@ -1,4 +1,4 @@
-/* The guest's exported ABI, version 1 (docs/architecture.md). */
+/* The guest's exported ABI, version 1 (docs/abi.md). */
 #include "coilbox.h"
 
 #include <stdlib.h>
@@ -128,7 +128,7 @@ uint32_t EXPORT(coilbox_request)(size_t size) {
   Py_DECREF(request);
   int failed = outcome == NULL || write_or_explain(outcome) < 0;
   Py_XDECREF(outcome);
-  coilbox_flush_begun();
+  coilbox_flush_pending();
   PyErr_Clear();
   if (failed)
     return NO_REPLY;

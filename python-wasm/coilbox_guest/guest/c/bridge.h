@@ -24,7 +24,7 @@ typedef struct {
   uint8_t small[4096];
 } coilbox_reply;
 
-/* Makes a call with what the writer holds, and frees the writer, after the calls that were begun
+/* Makes a call with what the writer holds, and frees the writer, after the pending calls
  * before it. 0, or -1 with an exception. */
 int coilbox_send(uint32_t function, coilbox_writer *writer, coilbox_reply *reply);
 /* Makes a call before those. */
@@ -54,7 +54,7 @@ PyObject *coilbox_read_reply(coilbox_reply *reply, const coilbox_plan *plan,
 PyObject *coilbox_read_message(const uint8_t *data, size_t size, const coilbox_plan *plan,
                                const coilbox_type *type);
 
-/* ---- calls that are not waited for (begun.c) ---- */
+/* ---- pending calls (pending.c) ---- */
 
 /* A writer for the arguments of one; 0, or -1 with an exception. */
 int coilbox_begin_start(coilbox_writer *writer, void *buffer, size_t capacity);
@@ -83,10 +83,10 @@ extern PyTypeObject coilbox_module_type, coilbox_stream_type, coilbox_ready_type
 /* Functions of the package _coilbox_runtime that the bridge calls; set once, at boot. */
 typedef struct {
   PyObject *find_plan; /* (name) -> the module's plan; ImportError */
-  PyObject *export;    /* (module, operation, parameter, value, is it a stream, is the call begun) -> number */
-  PyObject *lend;      /* ([number], begun): how the stream is read that keeps exported values */
+  PyObject *export;    /* (module, operation, parameter, value, is_stream, pending) -> number */
+  PyObject *lend;      /* ([number], pending): how the stream is read that keeps exported values */
   PyObject *release;   /* ([number]): exported values are no longer needed */
-  PyObject *pending;   /* () -> future of a call that is begun */
+  PyObject *pending;   /* () -> future of a pending call */
   PyObject *read_more; /* (stream) -> awaitable of its next item */
 } coilbox_bridge_hooks_t;
 extern coilbox_bridge_hooks_t coilbox_bridge_hooks;

@@ -15,7 +15,7 @@ static const coilbox_type *exported_type(const coilbox_type *type) {
 typedef struct {
   coilbox_module *module;
   size_t operation;
-  bool begun;
+  bool pending;
   PyObject *exports; /* list of the numbers of what it lends to the host, or NULL */
 } outgoing;
 
@@ -32,7 +32,7 @@ static int write_export(outgoing *call, size_t parameter, coilbox_writer *writer
   PyObject *kind = type->kind == COILBOX_STREAM ? Py_True : Py_False;
   PyObject *number = PyObject_CallFunction(
       coilbox_bridge_hooks.export, "OnnOOO", module, (Py_ssize_t)operation, (Py_ssize_t)parameter,
-      value, kind, call->begun ? Py_True : Py_False);
+      value, kind, call->pending ? Py_True : Py_False);
   if (number && *exports == NULL)
     *exports = PyList_New(0);
   int failed = number == NULL || *exports == NULL || PyList_Append(*exports, number) < 0 ||
@@ -137,7 +137,7 @@ static PyObject *module_call(PyObject *self, PyObject *const *args, Py_ssize_t c
 }
 
 static PyObject *module_acall(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-  outgoing call = {.module = (coilbox_module *)self, .begun = true};
+  outgoing call = {.module = (coilbox_module *)self, .pending = true};
   uint8_t arguments[1024];
   coilbox_writer writer;
   if (take_call(args, count, call.module, &call.operation) < 0)

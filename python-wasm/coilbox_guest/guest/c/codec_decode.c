@@ -1,4 +1,4 @@
-/* MessagePack with the extension types of docs/architecture.md to Python values.
+/* MessagePack with the extension types of docs/abi.md to Python values.
  *
  * The host is trusted, but a value that was cut off or garbled must end in ValueError: every length
  * is compared with the bytes that are left before anything is allocated for it.

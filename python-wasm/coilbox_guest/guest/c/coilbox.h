@@ -1,4 +1,4 @@
-/* The guest's own C code: what its files share. docs/architecture.md has the contracts. */
+/* The guest's own C code: what its files share. docs/abi.md has the contracts. */
 #ifndef COILBOX_H
 #define COILBOX_H
 
@@ -55,11 +55,13 @@ void coilbox_writer_free(coilbox_writer *writer);
 uint8_t *coilbox_writer_extend(coilbox_writer *writer, size_t count);
 
 /* These return 0, or -1 with an exception set. */
+int coilbox_write_byte(coilbox_writer *writer, uint8_t byte);
 int coilbox_write_array(coilbox_writer *writer, size_t count);
 int coilbox_write_map(coilbox_writer *writer, size_t count);
 int coilbox_write_int(coilbox_writer *writer, int64_t value);
 int coilbox_write_long(coilbox_writer *writer, PyObject *value);
 int coilbox_write_float(coilbox_writer *writer, double value);
+int coilbox_write_complex(coilbox_writer *writer, PyObject *value);
 int coilbox_write_text(coilbox_writer *writer, PyObject *value);
 int coilbox_write_bytes(coilbox_writer *writer, PyObject *value); /* or any buffer */
 int coilbox_write_value(coilbox_writer *writer, PyObject *value);
@@ -115,9 +117,9 @@ size_t coilbox_large_size(const void *block); /* 0: it is none */
 void coilbox_large_free(void *block);
 bool coilbox_large_resize(void *block, size_t size); /* in its place, if there is room */
 
-/* Has the host begin the calls that were begun here: before any other call, and at the end of a
- * request. 0, or -1 with an exception set. */
-int coilbox_flush_begun(void);
+/* Sends the host the pending calls that it has not got yet: before any other call, and at the end
+ * of a request. 0, or -1 with an exception set. */
+int coilbox_flush_pending(void);
 
 PyMODINIT_FUNC PyInit__coilbox(void);
 PyObject *coilbox_host_function(PyObject *module, PyObject *const *args, Py_ssize_t count);

@@ -74,7 +74,7 @@ int coilbox_exchange(uint32_t function, const void *data, size_t size, coilbox_r
 }
 
 int coilbox_send(uint32_t function, coilbox_writer *writer, coilbox_reply *reply) {
-  int failed = coilbox_flush_begun() < 0 ||
+  int failed = coilbox_flush_pending() < 0 ||
                coilbox_exchange(function, writer->data, writer->length, reply) < 0;
   coilbox_writer_free(writer);
   return failed ? -1 : 0;

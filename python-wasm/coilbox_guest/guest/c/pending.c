@@ -1,4 +1,5 @@
-/* Calls that the guest does not wait for: they go to the host many at once, as do their replies. */
+/* Pending calls, which the guest does not wait for: many go to the host at once, as do their
+ * replies. */
 #include "bridge.h"
 
 #include <string.h>
@@ -60,7 +61,7 @@ static int send_calls(const uint8_t *data, size_t size) {
   return failed ? -1 : 0;
 }
 
-int coilbox_flush_begun(void) {
+int coilbox_flush_pending(void) {
   size_t size = batch_size;
   batch_size = batch_count = 0;
   return size ? send_calls(batch, size) : 0;
@@ -94,14 +95,14 @@ static int put_in_batch(uint32_t function, coilbox_writer *call) {
     return send_calls(call->data, call->length);
   memcpy(batch + batch_size, call->data, call->length);
   batch_size += call->length;
-  return ++batch_count < BATCH_CALLS ? 0 : coilbox_flush_begun();
+  return ++batch_count < BATCH_CALLS ? 0 : coilbox_flush_pending();
 }
 
 PyObject *coilbox_begin(uint32_t function, coilbox_writer *writer, PyObject *source,
                         size_t operation, PyObject *exports) {
   PyObject *future = PyObject_CallNoArgs(coilbox_bridge_hooks.pending);
   bool fits = writer->length <= BATCH_BYTES - batch_size;
-  if (future == NULL || (!fits && coilbox_flush_begun() < 0) ||
+  if (future == NULL || (!fits && coilbox_flush_pending() < 0) ||
       number_call(future, source, operation, exports) < 0 || put_in_batch(function, writer) < 0)
     Py_CLEAR(future);
   coilbox_writer_free(writer);
@@ -204,7 +205,7 @@ static int wait_for_replies(PyObject *seconds) {
 
 PyObject *coilbox_wait(PyObject *module, PyObject *seconds) {
   (void)module;
-  if (coilbox_flush_begun() < 0)
+  if (coilbox_flush_pending() < 0)
     return NULL;
   int failed = refused ? settle_refused() : wait_for_replies(seconds);
   coilbox_flush_dropped();

@@ -136,7 +136,7 @@ static int is_waiting(stream_object *stream) {
 }
 
 /* Makes it ready to be read: with `await`, or plainly. 0, or -1 with an exception. */
-static int prepare(stream_object *stream, bool begun) {
+static int prepare(stream_object *stream, bool pending) {
   int busy = stream->asking ? 1 : is_waiting(stream);
   if (busy > 0)
     PyErr_SetString(PyExc_RuntimeError, "the stream is already being read");
@@ -145,7 +145,7 @@ static int prepare(stream_object *stream, bool begun) {
   PyObject *lent = stream->exports == NULL
                        ? Py_NewRef(Py_None)
                        : PyObject_CallFunctionObjArgs(coilbox_bridge_hooks.lend, stream->exports,
-                                                      begun ? Py_True : Py_False, NULL);
+                                                      pending ? Py_True : Py_False, NULL);
   Py_XDECREF(lent);
   coilbox_flush_dropped();
   return lent ? 0 : -1;

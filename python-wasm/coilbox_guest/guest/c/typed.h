@@ -1,5 +1,5 @@
-/* Types of extensions' functions, and the codec that follows them (docs/architecture.md, "The bridge
- * of extensions"). Everything here is made from a module's plan once, when it is loaded. */
+/* Types of extensions' functions, and the codec that follows them (docs/abi.md, "Messages of
+ * extensions"). Everything here is made from a module's plan once, when it is loaded. */
 #ifndef COILBOX_TYPED_H
 #define COILBOX_TYPED_H
 

@@ -7,7 +7,7 @@ import _coilbox
 
 
 class Pending(asyncio.Future):
-    """The result of a call that was begun."""
+    """The result of a pending call."""
 
     _number = 0  # the call's, which C sets
 
@@ -20,7 +20,7 @@ class Pending(asyncio.Future):
 
 
 def pending():
-    """Return the future of a call that is being begun."""
+    """Return the future of a call that becomes pending."""
     return Pending(loop=asyncio.get_running_loop())
 
 

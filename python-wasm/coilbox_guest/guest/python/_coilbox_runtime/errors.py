@@ -17,7 +17,7 @@ _LINE = 4096
 
 
 def describe(error, traceback):
-    """Return the description of an exception raised with `traceback` (docs/architecture.md)."""
+    """Return the description of an exception raised with `traceback` (docs/abi.md)."""
     try:
         _shorten_all(error)
         # Copies the traceback, because the exception keeps those of our own frames.

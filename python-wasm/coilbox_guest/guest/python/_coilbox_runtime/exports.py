@@ -25,9 +25,9 @@ _loops = []  # for coroutines that are run while no loop can
 class _Export:
     """A target of the host's calls: the function or iterator, and the parameter for its types.
 
-    The host waits for what goes on in `loop`: that of a call that was begun, or of who reads the
-    stream that the call returned. Out of a plain call there is none, as the loop that made it
-    stands still.
+    The host waits for what goes on in `loop`: that of a pending call, or of who reads the stream
+    that the call returned. Out of a plain call there is none, as the loop that made it stands
+    still.
     """
 
     def __init__(self, module, operation, parameter, value, loop):
@@ -76,7 +76,7 @@ def _nothing():
     """Stand in for a close() that there is not."""
 
 
-def export(module, operation, parameter, value, is_stream, begun):
+def export(module, operation, parameter, value, is_stream, pending):
     """Keep a value for the host and return its number."""
     if is_stream:
         cls = type(value)
@@ -86,15 +86,15 @@ def export(module, operation, parameter, value, is_stream, begun):
             value = cls.__aiter__(value)
         else:
             raise TypeError(f"must be an iterable, not {type_name(cls)}")
-    loop = asyncio.get_running_loop() if begun else None
+    loop = asyncio.get_running_loop() if pending else None
     number = next(_numbers)
     _exports[number] = _Export(module, operation, parameter, value, loop)
     return number
 
 
-def lend(numbers, begun):
+def lend(numbers, pending):
     """Say how the stream is read that keeps these values: with `await`, or plainly."""
-    loop = asyncio.get_running_loop() if begun else None
+    loop = asyncio.get_running_loop() if pending else None
     for number in numbers:
         _exports[number].loop = loop
 
