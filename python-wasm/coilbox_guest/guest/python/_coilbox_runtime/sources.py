@@ -6,10 +6,12 @@ _MOST_BYTES = 1 << 20  # of the runs' sources together; the last run's stays, ho
 _MOST_RUNS = 1000
 
 _kept = {}  # file name of a run: characters of its source; the oldest first
+_size = 0  # their sum
 
 
 def remember(source, filename):
     """Let tracebacks find the lines of a run's code, as long as it is not among the oldest."""
+    global _size
     if isinstance(source, bytes):
         from importlib.util import decode_source
 
@@ -17,10 +19,12 @@ def remember(source, filename):
             source = decode_source(source)
         except (SyntaxError, UnicodeError):
             return  # compile() reports it
-    _kept.pop(filename, None)
+    _size += len(source) - _kept.pop(filename, 0)
     _kept[filename] = len(source)
-    if len(_kept) > _MOST_RUNS or sum(_kept.values()) > _MOST_BYTES:
-        _forget_oldest()
+    while len(_kept) > 1 and (len(_kept) > _MOST_RUNS or _size > _MOST_BYTES):
+        oldest = next(iter(_kept))
+        _size -= _kept.pop(oldest)
+        linecache.cache.pop(oldest, None)
     keep(source, filename)
 
 
@@ -34,15 +38,9 @@ def line(filename, number):
     return linecache.getline(filename, number)
 
 
-def _forget_oldest():
-    size = sum(_kept.values())
-    while len(_kept) > 1 and (len(_kept) > _MOST_RUNS or size > _MOST_BYTES):
-        oldest = next(iter(_kept))
-        size -= _kept.pop(oldest)
-        linecache.cache.pop(oldest, None)
-
-
 def forget():
     """Handle the end of boot, whose runs are nobody's."""
+    global _size
+    _size = 0
     _kept.clear()
     linecache.clearcache()
