@@ -73,7 +73,7 @@ def test_info(cli: Cli, cache: Path) -> None:
         assert KEY in outcome.out
         assert "stdlib.zip" in outcome.out
     data = json.loads(cli("image", "info", "--json").out)
-    assert data["manifest"]["abi"] == data["abi"] == 1
+    assert data["manifest"]["abi"] == data["abi"] == 2
 
 
 @pytest.mark.usefixtures("empty_cache")

@@ -30,7 +30,7 @@ ARGUMENTS, RESULT, STATUS, RESERVED, REPLY_FIELD = 1024, 1016, 1000, 1004, 2020
 REQUEST, CAPACITY, BYTES = 65536, 65536, 1 << 20
 INFO = {
     "address": REPLY_FIELD - 20,
-    "abi": 1,
+    "abi": 2,
     "request": REQUEST,
     "request_capacity": CAPACITY,
     "poll_page": 3 << 20,
@@ -74,7 +74,7 @@ def image(wat: Callable[[str], bytes], tmp_path_factory: pytest.TempPathFactory)
         (folder / "guest.wasm").write_bytes(wat(module_text()))
         with zipfile.ZipFile(folder / "stdlib.zip", "w") as archive:
             archive.writestr("os.py", b"OS")
-        return {"abi": 1, "info": INFO, "memory_bytes": MEMORY, "hash_seed": 0, "variant": "x"}
+        return {"abi": 2, "info": INFO, "memory_bytes": MEMORY, "hash_seed": 0, "variant": "x"}
 
     cache.publish("images", "e" * 64, fill)
     return Image.from_folder(cache.path("images", "e" * 64), cache)

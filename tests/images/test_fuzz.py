@@ -27,9 +27,9 @@ def publish(cache: Cache) -> Path:
     def fill(folder: Path) -> dict[str, Any]:
         (folder / "guest.wasm").write_bytes(b"\0asm")
         (folder / "stdlib.zip").write_bytes(b"PK")
-        info = {**INFO, "abi": 1, "stack_high": 1 << 20}
+        info = {**INFO, "abi": 2, "stack_high": 1 << 20}
         return {
-            "abi": 1, "info": info, "memory_bytes": 1 << 20, "hash_seed": 7, "variant": "default",
+            "abi": 2, "info": info, "memory_bytes": 1 << 20, "hash_seed": 7, "variant": "default",
             "recipe": KEY,
         }  # fmt: skip
 

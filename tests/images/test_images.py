@@ -29,7 +29,7 @@ from coilbox.support.resources import configs
 
 INFO = {
     "address": 1000,
-    "abi": 1,
+    "abi": 2,
     "request": 2000,
     "request_capacity": 65536,
     "poll_page": 131072,
@@ -42,7 +42,7 @@ DEFAULT = configs() / "guest" / "default.yaml"
 
 def publish(cache: Cache, key: str, **changes: Any) -> Path:
     manifest = {
-        "abi": 1,
+        "abi": 2,
         "hash_seed": 7,
         "info": INFO,
         "memory_bytes": 131072,
@@ -200,11 +200,11 @@ def test_unknown_names(cache: Cache) -> None:
 
 
 def test_another_abi(cache: Cache) -> None:
-    path = publish(cache, "ab" * 32, abi=2)
+    path = publish(cache, "ab" * 32, abi=1)
     with pytest.raises(ImageError) as caught:
         open_image("ab" * 32)
     assert str(caught.value) == (
-        f"image {'ab' * 6} ({path}) has ABI version 2, this coilbox speaks version 1; "
+        f"image {'ab' * 6} ({path}) has ABI version 1, this coilbox speaks version 2; "
         "run: coilbox image build --force"
     )
 
@@ -244,7 +244,7 @@ def test_damage_after_opening(cache: Cache) -> None:
 def test_list_and_verify(cache: Cache) -> None:
     first, second, third = ("aa" * 32, "bb" * 32, "cc" * 32)
     for number, key in enumerate((first, second, third)):
-        os.utime(publish(cache, key, abi=1 + (key == third)), (number, number))
+        os.utime(publish(cache, key, abi=2 - (key == third)), (number, number))
     store = ImageStore(cache)
     assert [image.key for image in store.images()] == [second, first]
     path = cache.path("images", first) / "guest.wasm"
@@ -256,7 +256,7 @@ def test_list_and_verify(cache: Cache) -> None:
     assert "Checking images: done" in shown.getvalue()
     assert found[first] == "the SHA-256 of guest.wasm is wrong"
     assert found[second] is None
-    assert "has ABI version 2" in str(found[third])
+    assert "has ABI version 1" in str(found[third])
     assert [image.key for image in store.images()] == [second]
 
 

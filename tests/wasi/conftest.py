@@ -280,7 +280,7 @@ def writable(request: pytest.FixtureRequest, make_guest: MakeGuest, tmp_path: Pa
 # The modules know nothing of a poll page: it lies where they have no memory.
 INFO = {
     "address": 0,
-    "abi": 1,
+    "abi": 2,
     "request": 0,
     "request_capacity": 0,
     "poll_page": 0xFFFF0000,
@@ -314,7 +314,7 @@ def c_program(tmp_path_factory: pytest.TempPathFactory, zig_work: Path) -> Calla
             (folder / "guest.wasm").write_bytes((work / "guest.wasm").read_bytes())
             (folder / "stdlib.zip").write_bytes(b"")
             return {
-                "abi": 1,
+                "abi": 2,
                 "info": INFO,
                 "memory_bytes": 1 << 20,
                 "hash_seed": 0,

@@ -15,7 +15,7 @@ from coilbox.support.locks import ForkSafeLock
 if TYPE_CHECKING:
     from coilbox.wasi.vfs.zip import ZipArchive
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 POLL_PAGE_BYTES = 65536
 # Offset of `reply` in struct coilbox_info (docs/abi.md); `reply_length` follows it.
 _REPLY_OFFSET = 20
