@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,8 @@ from pathlib import Path
 from coilbox.errors import SetupError
 
 _ATTEMPTS = 2
+_LEAST_FREE = 1 << 20
+"""With fewer bytes free a compiler that fails is taken to have found the disk full."""
 
 
 def zig() -> Path:
@@ -43,7 +47,7 @@ def run_compiler(
         folder: where to put the folder of its own, which is removed.
 
     Raises:
-        OSError: the program cannot be started.
+        OSError: the program cannot be started, or the disk is full (ENOSPC).
     """
     for _ in range(_ATTEMPTS):
         with tempfile.TemporaryDirectory(
@@ -59,4 +63,12 @@ def run_compiler(
             )
         if done.returncode == 0:
             break
+        _refuse_a_full_disk(done, folder)
     return done
+
+
+def _refuse_a_full_disk(done: subprocess.CompletedProcess[str], folder: Path) -> None:
+    full = os.strerror(errno.ENOSPC)
+    # zig may die without a word when it cannot write.
+    if full in done.stderr + done.stdout or shutil.disk_usage(folder).free < _LEAST_FREE:
+        raise OSError(errno.ENOSPC, full, str(folder))

@@ -12,7 +12,8 @@ from coilbox.engines.wasmtime.library import ffi, libc
 MAX_WASM_STACK = 3 << 20
 
 # What one level of guest on a thread's stack may take: its own frames, and the host's in between.
-STACK_FOR_GUEST = MAX_WASM_STACK + (1 << 20)
+# Two levels fit into the 8 MiB that threads have on Linux, as a host function may use a sandbox.
+STACK_FOR_GUEST = MAX_WASM_STACK + (768 << 10)
 
 
 def native_stack_size() -> int:
