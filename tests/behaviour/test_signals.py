@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import logging
 import random
 import signal
 import threading
@@ -94,9 +95,16 @@ def sessions() -> int:
 
 
 def test_exceptions_at_any_moment(
-    image: Image, engine: str, isolation: Any, sandbox: Any, on_alarm: Any
+    image: Image,
+    engine: str,
+    isolation: Any,
+    sandbox: Any,
+    on_alarm: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Of opening, running, host calls, being stopped, resetting and closing."""
+    # pytest keeps what is logged, and with it the frames of the error that was logged.
+    caplog.set_level(logging.CRITICAL + 1, logger="coilbox")
     sandbox(isolation=isolation).run("1").check()
     before = sessions()
     interrupter = Interrupter()

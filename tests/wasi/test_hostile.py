@@ -8,7 +8,8 @@ import struct
 import threading
 import zipfile
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -16,6 +17,8 @@ from coilbox.engines.protocol import StopGuest
 from coilbox.mounts import Mount, Scratch
 from coilbox.wasi import WASI_IMPORTS, StopSignal, ZipArchive
 from coilbox.wasi import constants as c
+from coilbox.wasi.context import WasiContext
+from coilbox.wasi.memory import WasiInstance, guarded
 
 MEMORY = 4 << 20
 PATHS = [
@@ -154,3 +157,18 @@ def test_extreme_integers(item: Any, make_guest: Any) -> None:
                     item.function(guest, *values)
             else:
                 assert 0 <= item.function(guest, *values) <= c.ENOTCAPABLE
+
+
+def test_an_interruption_that_pythons_locks_hide_goes_up() -> None:
+    """A handler that raises within ``Condition.wait`` is followed by an error of the lock's."""
+
+    @guarded
+    def interrupted(context: WasiContext, instance: WasiInstance) -> int:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("cannot release un-acquired lock")
+
+    instance = cast(WasiInstance, SimpleNamespace(context=SimpleNamespace(wasi=None)))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(instance)

@@ -86,11 +86,25 @@ def guarded(function: Implementation[P]) -> Import[P]:
             raise fault.error from None
         except ImageError:
             raise
-        except Exception:
+        except Exception as error:
+            interruption = _hidden(error)
+            if interruption is not None:
+                raise interruption from None
             log.exception("a bug of coilbox in %s: the guest gets EIO", function.__name__)
             return c.EIO
 
     return call
+
+
+def _hidden(error: BaseException) -> BaseException | None:
+    """What a signal handler raised, if an error that followed from it took its place.
+
+    Python's own locks fail where a handler raises within them: "cannot release un-acquired lock".
+    """
+    found = error.__context__
+    while found is not None and isinstance(found, Exception):
+        found = found.__context__
+    return found
 
 
 def read_path(instance: WasiInstance, address: int, length: int) -> bytes:
