@@ -97,7 +97,7 @@ def guarded(function: Implementation[P]) -> Import[P]:
 
 
 def _hidden(error: BaseException) -> BaseException | None:
-    """What a signal handler raised, if an error that followed from it took its place.
+    """The exception of a signal handler whose place an error took that followed from it.
 
     Python's own locks fail where a handler raises within them: "cannot release un-acquired lock".
     """
